@@ -1,0 +1,14 @@
+import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
+
+export type Device = "cpu" | "cuda" | "webgpu" | "wasm";
+
+/** A device that runs ONNX graphs. Node's live in loaders/, the browser's in components/; both are handed in. */
+export interface Backend {
+  readonly device: Device;
+  /** For the passport: runtime and version, threads, adapter and driver where there is one. */
+  readonly description: Record<string, string>;
+  createSession(model: Uint8Array): Promise<InferenceSession>;
+  readonly Tensor: TensorConstructor;
+}
+
+export type { InferenceSession, Tensor };

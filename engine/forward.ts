@@ -1,0 +1,75 @@
+/**
+ * One forward pass over one token sequence: what goes in, what can be asked for, what comes out.
+ *
+ * Visibility: query q sees key k iff k ≤ q, the layer's window allows it, and (where `pieces` is given)
+ * pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1. Final scores are
+ *   s[h,q,k] = (q·k · scale, soft-capped where the model does) / temperature[l,h] + keyBias[l,h,k] · 1[k < q]
+ * so that no row ever loses its own token.
+ */
+
+/** Values per layer, head and (for key biases) token; a dimension of 1 is broadcast. */
+export interface Broadcast {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+export interface Prompt {
+  readonly ids: Int32Array; // [tokens], start token included where the model was trained with one
+  /** Positions for the position encoding; default 0, 1, 2, … */
+  readonly positions?: Int32Array; // [tokens]
+  /** Parallel context encoding: 0 = shared prefix, n ≥ 1 = piece n, −1 = sees everything before it. */
+  readonly pieces?: Int32Array; // [tokens]
+  /** Added to the scores of later queries at each key. A large negative value (−1e9) hides the key. */
+  readonly keyBias?: Broadcast; // [layers | 1, heads | 1, tokens]
+  /** Multiplies each head's output before the output projection. */
+  readonly headGate?: Broadcast; // [layers | 1, heads | 1]
+  /** Divides the scores. */
+  readonly temperature?: Broadcast; // [layers | 1, heads | 1]
+}
+
+/** What to report. What is not asked for is not in the graph and costs nothing. */
+export interface Request {
+  /** Entropy, maximum, mean distance per query. */
+  readonly rows?: boolean;
+  /** Attention mass that each query puts on each weighted set of keys: Σ_k A[q,k] · w[k]. */
+  readonly keySegments?: readonly Float32Array[]; // segments × [tokens]
+  /** Attention that each key receives from each weighted set of queries: Σ_q w[q] · A[q,k]. */
+  readonly queryGroups?: readonly Float32Array[]; // groups × [tokens]
+  /** Probability at one key per query (previous token, induction target, needle); −1 = none, reported as NaN. */
+  readonly targets?: readonly Int32Array[]; // patterns × [tokens]
+  /** Attention by distance summed over queries: Σ_q A[q, q − d]. */
+  readonly distances?: boolean;
+  /** Norms of keys (after position encoding), values and the residual stream. */
+  readonly norms?: boolean;
+  /** `loss`: log-probability of the next token and whether it was the most likely one; `last`/`all`: logits too. */
+  readonly logits?: "loss" | "last" | "all";
+  /** The full matrix. Memory grows with tokens²: for short prompts, tests and drawings only. */
+  readonly attention?: boolean;
+  /** Mean over heads of the scores before masking and softmax. Memory grows with tokens². */
+  readonly scores?: boolean;
+}
+
+/** A dense row-major array of float32. */
+export interface Values {
+  readonly data: Float32Array;
+  readonly dims: readonly number[];
+}
+
+export interface Forward {
+  readonly tokens: number;
+  readonly entropy?: Values; // [layers, heads, queries], nats
+  readonly maximum?: Values; // [layers, heads, queries]
+  readonly meanDistance?: Values; // [layers, heads, queries], tokens
+  readonly mass?: Values; // [layers, heads, segments, queries]
+  readonly received?: Values; // [layers, heads, groups, keys]
+  readonly pattern?: Values; // [layers, heads, patterns, queries]
+  readonly distances?: Values; // [layers, heads, distance]
+  readonly keyNorm?: Values; // [layers, keyValueHeads, keys]
+  readonly valueNorm?: Values; // [layers, keyValueHeads, keys]
+  readonly residualNorm?: Values; // [layers + 1, tokens]: before each block, and after the last
+  readonly logProbability?: Float32Array; // [tokens − 1]: of token t + 1 given tokens 0…t, nats
+  readonly correct?: Uint8Array; // [tokens − 1]: 1 where token t + 1 was the most likely one
+  readonly logits?: Values; // [tokens | 1, vocabulary]
+  readonly attention?: Values; // [layers, heads, queries, keys]
+  readonly scores?: Values; // [layers, queries, keys]
+}

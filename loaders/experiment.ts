@@ -1,0 +1,63 @@
+/**
+ * What an experiment is. One file reads top to bottom like the method section of a paper: question, parameters,
+ * inputs, tables, `run`, and the claims with the rule that decides each, written before any result.
+ * It knows nothing about files, caches, devices or pages.
+ */
+import type { Model } from "../engine/model.js";
+import type { Tokenizer } from "../engine/tokenizer.js";
+import type { Batch, Table } from "./table.js";
+
+export type Outcome = "replicated" | "not replicated" | "mixed" | "not testable at this scale";
+
+export interface Judgement {
+  readonly outcome: Outcome;
+  readonly estimate: number;
+  /** 95 % interval. */
+  readonly low: number;
+  readonly high: number;
+  /** Independent units behind the interval (prompts, documents, seeds), not tokens. */
+  readonly n: number;
+}
+
+/** One testable statement. `rule` says in words what `judge` computes; both are fixed before the result is seen. */
+export interface Claim<Evidence> {
+  readonly id: string;
+  /** Slug in the catalogue of papers. */
+  readonly paper: string;
+  readonly statement: string;
+  /** What `estimate` is, with its unit. */
+  readonly measure: string;
+  readonly rule: string;
+  judge(evidence: Evidence): Judgement;
+}
+
+export type Parameters = Readonly<Record<string, number | string | boolean | readonly (number | string)[]>>;
+
+export interface Context<P extends Parameters> {
+  readonly parameters: P;
+  model(): Promise<Model>;
+  /** The same architecture with freshly initialised weights (seeded): the control that has learned nothing. */
+  control(): Promise<Model>;
+  tokenizer(): Promise<Tokenizer>;
+  /** Parsed lines of the JSONL inputs, by the names declared in `inputs`. */
+  readonly inputs: Readonly<Record<string, readonly unknown[]>>;
+  progress(done: number, total: number, message?: string): void;
+  readonly signal: AbortSignal;
+}
+
+export interface Experiment<P extends Parameters = Parameters, Evidence = unknown> {
+  readonly id: string;
+  readonly title: string;
+  readonly question: string;
+  /** Slugs in the catalogue of papers. */
+  readonly papers: readonly string[];
+  /** `model`: runs on a checkpoint, which is part of its key. `records`: reads committed records only. */
+  readonly subject: "model" | "records";
+  readonly parameters: P;
+  /** JSONL files below data/, by the name that `run` knows them by. The first is what `--prompts` replaces. */
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly tables: readonly Table[];
+  readonly claims: readonly Claim<Evidence>[];
+  /** Yields rows as they are ready, and returns what the claims are judged on. */
+  run(context: Context<P>): AsyncGenerator<Batch, Evidence>;
+}

@@ -1,0 +1,60 @@
+/**
+ * A table whose schema is declared once, next to the experiment, and travels with the data: name, type, unit and
+ * meaning of every column are in the Arrow schema's metadata, where SQL, charts and readers of the file find them.
+ */
+import { Bool, type DataType, Dictionary, Field, Float32, Float64, Int32, Schema, Utf8 } from "apache-arrow";
+
+const kinds = {
+  int32: () => new Int32(),
+  float32: () => new Float32(),
+  float64: () => new Float64(),
+  text: () => new Dictionary(new Utf8(), new Int32()),
+  flag: () => new Bool(),
+} satisfies Record<string, () => DataType>;
+
+export type Kind = keyof typeof kinds;
+
+/** A column: its type, what it means, its unit, and whether a value may be missing. */
+export interface Column {
+  readonly kind: Kind;
+  readonly meaning: string;
+  readonly unit?: string;
+  readonly optional?: boolean;
+}
+
+export type Columns = Readonly<Record<string, Column>>;
+
+type ValueOf<C extends Column> = C["kind"] extends "text" ? string : C["kind"] extends "flag" ? boolean : number;
+
+export type Row<C extends Columns> = {
+  readonly [N in keyof C]: C[N]["optional"] extends true ? ValueOf<C[N]> | null : ValueOf<C[N]>;
+};
+
+export interface Table<C extends Columns = Columns> {
+  readonly name: string;
+  readonly meaning: string;
+  readonly columns: C;
+}
+
+export function table<const C extends Columns>(name: string, meaning: string, columns: C): Table<C> {
+  return { name, meaning, columns };
+}
+
+/** Rows for one of an experiment's tables, yielded while it runs. */
+export interface Batch {
+  readonly table: string;
+  readonly rows: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Typed on the way in: the rows must be rows of that table. */
+export function batch<C extends Columns>(of: Table<C>, rows: readonly Row<C>[]): Batch {
+  return { table: of.name, rows };
+}
+
+export function schemaOf(of: Table, metadata: ReadonlyMap<string, string> = new Map()): Schema {
+  const fields = Object.entries(of.columns).map(([name, { kind, meaning, unit, optional }]) => {
+    const about = new Map([["meaning", meaning], ...(unit ? [["unit", unit] as const] : [])]);
+    return new Field(name, kinds[kind](), optional ?? false, about);
+  });
+  return new Schema(fields, new Map([["meaning", of.meaning], ...metadata]));
+}
