@@ -1,0 +1,56 @@
+/**
+ * The site. Framework renders it from node_modules alone: no module, font or style comes from a network, neither
+ * while it is built nor while it is read.
+ */
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+const root = "src";
+
+// Framework bundles `import("npm:…")` for its implicit built-ins and asks the registry for their latest version, even
+// where no page uses one. An empty folder of that name in its cache answers the look-up without a network, and the
+// impossible version makes any real use fail the build.
+const builtIns = [
+  "@observablehq/plot",
+  "@observablehq/sample-datasets",
+  "apache-arrow",
+  "arquero",
+  "d3",
+  "d3-dsv",
+  "echarts",
+  "htl",
+  "isoformat",
+  "leaflet",
+  "lodash",
+  "mapbox-gl",
+  "parquet-wasm",
+  "react",
+  "react-dom",
+  "topojson-client",
+];
+for (const name of builtIns) {
+  mkdirSync(join(root, ".observablehq/cache/_npm", `${name}@0.0.0-offline`), { recursive: true });
+}
+
+const pages = [
+  { name: "Entropy", path: "/entropy" },
+  { name: "Sinks", path: "/sinks" },
+  { name: "Basin", path: "/basin" },
+  { name: "Positional bias", path: "/positional-bias" },
+  { name: "Model", path: "/model" },
+];
+
+export default {
+  root,
+  output: "dist",
+  title: "Attention Observatory",
+  home: "Overview",
+  pages: pages.filter(({ path }) => existsSync(join(root, `${path}.md`))),
+  style: "style.css",
+  globalStylesheets: [], // the default is Google Fonts
+  head: `<link rel="icon" href="data:,">`,
+  footer: "Attention Observatory: every number on this page was computed by the experiment that its passport names.",
+  search: true,
+  pager: false,
+  interpreters: { ".ts": [process.execPath, "--import", "tsx"] },
+};
