@@ -1,0 +1,163 @@
+/**
+ * One Vega-Lite chart in the page's own DOM. Expressions are interpreted, never compiled, so that no eval is needed.
+ * It draws when it has a width, follows the container's width and the light or dark mode, and takes new rows in place.
+ */
+import { changeset, parse, type Spec as VegaSpec, View } from "vega";
+import { expressionInterpreter } from "vega-interpreter";
+import { compile, type TopLevelSpec } from "vega-lite";
+import { Handler } from "vega-tooltip";
+import type { Row } from "./database.js";
+import { element } from "./element.js";
+import { cell } from "./format.js";
+import type { Mode } from "./palette.js";
+import { mode, onModeChange, vegaConfig } from "./theme.js";
+
+/** What a spec can depend on besides its rows' values. */
+export interface Surroundings {
+  readonly width: number;
+  readonly mode: Mode;
+  readonly rows: readonly Row[];
+}
+
+type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json };
+
+/** Vega-Lite without data: the rows are attached as the data source "rows". */
+export type Unit = { readonly [name: string]: Json };
+export type Spec = Unit | ((surroundings: Surroundings) => Unit);
+
+/** More marks than this are drawn on a canvas, which stays fluid where SVG does not. */
+const CANVAS_ABOVE = 5000;
+
+const tooltip = new Handler({
+  disableDefaultStyle: true,
+  formatTooltip: (value, clean) => {
+    if (typeof value !== "object" || value === null) return clean(cell(value));
+    const rows = Object.entries(value).map(
+      ([name, of]) => `<tr><th>${clean(name)}</th><td>${clean(cell(of))}</td></tr>`,
+    );
+    return `<table>${rows.join("")}</table>`;
+  },
+});
+
+function complete(unit: Unit, width: number, height: number | undefined): TopLevelSpec {
+  const composed = ["facet", "repeat", "hconcat", "vconcat", "concat"].some((name) => name in unit);
+  const size = composed ? {} : { width, ...(height ? { height } : {}), autosize: { type: "fit", contains: "padding" } };
+  return { ...size, ...unit, data: { name: "rows" } } as TopLevelSpec;
+}
+
+/** Builds a view that is not yet on the page. */
+function viewOf(unit: Unit, rows: readonly Row[], width: number, height: number | undefined, of: Mode): View {
+  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of) }).spec;
+  const view = new View(parse(vega, undefined, { ast: true }), { expr: expressionInterpreter, renderer: "none" });
+  return view.data("rows", [...rows]);
+}
+
+export class Chart {
+  readonly element: HTMLDivElement;
+  #view: View | undefined;
+  #rows: readonly Row[] = [];
+  #spec: Spec = {};
+  #width = 0;
+  /** What the drawn view was built from; the same again means that only the rows are new. */
+  #drawn = "";
+  #signals = new Map<string, unknown>();
+  readonly #height: number | undefined;
+  readonly #stop: (() => void)[] = [];
+  readonly #listeners: ((datum: Row) => void)[] = [];
+
+  constructor(height?: number) {
+    this.#height = height;
+    this.element = element("div", { class: "chart", style: height && `min-height: ${height}px` });
+    const resize = new ResizeObserver(([entry]) => {
+      const width = Math.floor(entry.contentRect.width);
+      if (width === this.#width || width === 0) return;
+      this.#width = width;
+      this.#draw();
+    });
+    resize.observe(this.element);
+    this.#stop.push(
+      () => resize.disconnect(),
+      onModeChange(() => this.#draw()),
+    );
+  }
+
+  update(rows: readonly Row[], spec: Spec): void {
+    this.#rows = rows;
+    this.#spec = spec;
+    this.#draw();
+  }
+
+  /** Sets a named parameter of the spec, such as the selected cell. */
+  signal(name: string, value: unknown): void {
+    this.#signals.set(name, value);
+    this.#view?.signal(name, value).run();
+  }
+
+  /** Calls back with the row behind a mark that is clicked. */
+  onClick(listener: (datum: Row) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The chart as a file, on white, whatever the page's mode. */
+  async image(type: "svg" | "png"): Promise<Blob> {
+    const view = viewOf(this.#resolve("light"), this.#rows, this.#width || 640, this.#height, "light");
+    for (const [name, value] of this.#signals) view.signal(name, value);
+    view.background("#ffffff");
+    try {
+      if (type === "svg") return new Blob([await view.toSVG()], { type: "image/svg+xml" });
+      const canvas = await view.toCanvas(3);
+      return await new Promise<Blob>((resolve, reject) =>
+        canvas.toBlob(
+          (blob) => (blob ? resolve(blob) : reject(new Error("The chart is too large for a PNG."))),
+          "image/png",
+        ),
+      );
+    } finally {
+      view.finalize();
+    }
+  }
+
+  dispose(): void {
+    for (const stop of this.#stop) stop();
+    this.#view?.finalize();
+    this.element.remove();
+  }
+
+  #resolve(of: Mode): Unit {
+    const width = this.#width || 640;
+    return typeof this.#spec === "function" ? this.#spec({ width, mode: of, rows: this.#rows }) : this.#spec;
+  }
+
+  #draw(): void {
+    if (this.#width === 0) return; // Not on the page yet: the observer calls again.
+    const of = mode();
+    const unit = this.#resolve(of);
+    const renderer = this.#rows.length > CANVAS_ABOVE ? "canvas" : "svg";
+    const drawn = JSON.stringify([unit, this.#width, of, renderer]);
+    if (drawn === this.#drawn && this.#view) {
+      this.#view
+        .change(
+          "rows",
+          changeset()
+            .remove(() => true)
+            .insert([...this.#rows]),
+        )
+        .run();
+      return;
+    }
+    const host = element("div");
+    const view = viewOf(unit, this.#rows, this.#width, this.#height, of);
+    for (const [name, value] of this.#signals) view.signal(name, value);
+    view.renderer(renderer).tooltip(tooltip.call).initialize(host).hover();
+    view.addEventListener("click", (_event, item) => {
+      const datum: unknown = item?.datum;
+      if (typeof datum === "object" && datum !== null) for (const listener of this.#listeners) listener(datum as Row);
+    });
+    view.run();
+    this.#view?.finalize();
+    this.element.replaceChildren(host);
+    this.#view = view;
+    this.#drawn = drawn;
+    if (performance.getEntriesByName("first-chart").length === 0) performance.mark("first-chart");
+  }
+}

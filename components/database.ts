@@ -1,0 +1,171 @@
+/** The page's database: DuckDB-WASM over the Arrow files of the page, one instance per page, nothing from a network. */
+import * as duckdb from "@duckdb/duckdb-wasm";
+import { type Field, RecordBatchReader, type Schema } from "apache-arrow";
+import { type Passport, parsePassport } from "./passport.js";
+
+export type Value = string | number | boolean | null;
+export type Row = Readonly<Record<string, unknown>>;
+export type Parameters = Readonly<Record<string, Value | readonly Value[]>>;
+
+export interface ColumnInfo {
+  readonly name: string;
+  readonly type: string;
+  readonly meaning?: string;
+  readonly unit?: string;
+}
+
+export interface TableInfo {
+  readonly name: string;
+  readonly meaning?: string;
+  readonly columns: readonly ColumnInfo[];
+  readonly passport?: Passport;
+  /** Address of the Arrow file itself. */
+  readonly href: string;
+}
+
+let instance: Promise<duckdb.AsyncDuckDB> | undefined;
+
+/** Starts once per page. The exception-handling build runs in a module worker, which needs no special headers. */
+function open(): Promise<duckdb.AsyncDuckDB> {
+  instance ??= (async () => {
+    const script = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js");
+    const wasm = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+    const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), new Worker(script, { type: "module" }));
+    await db.instantiate(wasm);
+    // Without the casts, round(1.234, 2) would arrive as 123 and count(*) as a BigInt.
+    await db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
+    return db;
+  })();
+  return instance;
+}
+
+/** data/entropy/heads.arrow, without the content hash that the build puts into names. */
+function fileName(href: string): string {
+  const path = new URL(href, document.baseURI).pathname;
+  return path.replace(/^.*\/_file\//, "").replace(/\.[0-9a-f]{8}(\.\w+)$/, "$1");
+}
+
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** The Arrow file's bytes; a loader that failed answers with its message, which is worth more than "status 500". */
+async function fetchBytes(href: string): Promise<Uint8Array> {
+  const response = await fetch(href);
+  if (response.ok) return new Uint8Array(await response.arrayBuffer());
+  const message = response.headers.get("content-type")?.startsWith("text/plain") ? await response.text() : "";
+  throw new Error(message.trim() || `the server answered ${response.status}`);
+}
+
+const END_OF_STREAM = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+/** DuckDB reads a file without its end marker, or in Arrow's file format, as no table at all: refuse both here. */
+function readSchema(bytes: Uint8Array): Schema {
+  const tail = bytes.subarray(-END_OF_STREAM.length);
+  if (bytes.length < 16 || END_OF_STREAM.some((byte, i) => tail[i] !== byte))
+    throw new Error("it is not a complete Arrow IPC stream; delete it and let its loader write it again");
+  return RecordBatchReader.from(bytes).open().schema;
+}
+
+function describe(field: Field): ColumnInfo {
+  return {
+    name: field.name,
+    type: String(field.type),
+    meaning: field.metadata.get("meaning"),
+    unit: field.metadata.get("unit"),
+  };
+}
+
+function literal(value: Value | readonly Value[]): string {
+  if (value === null) return "NULL";
+  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === "number") return Number.isFinite(value) ? String(value) : `'${value}'::DOUBLE`;
+  if (typeof value === "boolean") return String(value);
+  return `[${value.map(literal).join(", ")}]`;
+}
+
+/** Replaces $name outside of quotes and comments by the value's literal, so that the SQL shown is the SQL run. */
+export function bind(sql: string, parameters: Parameters = {}): string {
+  const token = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\$([A-Za-z_]\w*)/g;
+  return sql.replace(token, (match: string, name: string | undefined) => {
+    if (name === undefined) return match;
+    if (!(name in parameters)) throw new Error(`The query uses $${name}, which is not among its parameters.`);
+    return literal(parameters[name]);
+  });
+}
+
+type Plain = { toJSON(): unknown; toArray?(): Iterable<unknown> };
+
+/** Lists and structs of DuckDB's answers as arrays and objects. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  const { toArray, toJSON } = value as Plain;
+  if (toArray) return Array.from(toArray.call(value), plain);
+  return toJSON ? toJSON.call(value) : value;
+}
+
+export class Database {
+  readonly tables = new Map<string, TableInfo>();
+  /** Tables that could not be loaded, with the sentence that says why. */
+  readonly failures = new Map<string, string>();
+  readonly #connection: duckdb.AsyncDuckDBConnection;
+
+  constructor(connection: duckdb.AsyncDuckDBConnection) {
+    this.#connection = connection;
+  }
+
+  /** Inserts a file as a table, replacing an older one, because cells run again. */
+  async insert(name: string, href: string, bytes: Promise<Uint8Array>): Promise<void> {
+    try {
+      const stream = await bytes;
+      const schema = readSchema(stream);
+      await this.#connection.query(`DROP TABLE IF EXISTS "${name}"`);
+      await this.#connection.insertArrowFromIPCStream(stream, { name, create: true });
+      this.tables.set(name, {
+        name,
+        meaning: schema.metadata.get("meaning"),
+        columns: schema.fields.map(describe),
+        passport: parsePassport(schema.metadata.get("passport")),
+        href,
+      });
+    } catch (error) {
+      this.failures.set(name, `The data file ${fileName(href)} could not be used: ${reason(error)}`);
+    }
+  }
+
+  /** Rows as plain objects with numbers. `$name` in the SQL stands for the parameter of that name. */
+  async query(sql: string, parameters?: Parameters): Promise<Row[]> {
+    const bound = bind(sql, parameters);
+    for (const [name, sentence] of this.failures)
+      if (new RegExp(`\\b${name}\\b`).test(bound)) throw new Error(sentence);
+    const result = await this.#connection.query(bound);
+    const columns = result.schema.fields.map((field, i) => [field.name, result.getChildAt(i)!] as const);
+    return Array.from({ length: result.numRows }, (_, i) =>
+      Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
+    );
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+}
+
+/**
+ * One table per name, from the addresses of Arrow files: `{heads: FileAttachment("data/entropy/heads.arrow").href}`.
+ * (Framework takes an attachment without a member to mean `.arrow()`, which it would fetch from a CDN.) A file that fails does not stop the others: the charts that
+ * need it say why they are empty. The connection closes when `invalidation` resolves; the instance stays for the page.
+ */
+export async function database(
+  files: Readonly<Record<string, string>>,
+  invalidation?: Promise<unknown>,
+): Promise<Database> {
+  const starting = open();
+  const bytes = Object.values(files).map(fetchBytes);
+  // A rejection is reported by insert(); until it gets there it must not count as unhandled.
+  for (const pending of bytes) pending.catch(() => undefined);
+  const connection = await (await starting).connect();
+  await connection.query("SET autoload_known_extensions=false");
+  const db = new Database(connection);
+  for (const [i, [name, href]] of Object.entries(files).entries()) await db.insert(name, href, bytes[i]);
+  invalidation?.then(() => db.close());
+  return db;
+}

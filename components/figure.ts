@@ -1,0 +1,267 @@
+/**
+ * A claim with the chart that answers it: caption, chart, text summary, the rows as a table, the SQL that made them,
+ * downloads of exactly what is drawn, and the passport of the data.
+ */
+import { Chart, type Spec } from "./chart.js";
+import type { Database, Parameters, Row, TableInfo } from "./database.js";
+import { bind } from "./database.js";
+import { element } from "./element.js";
+import { cell, number } from "./format.js";
+import { passportElement, warning } from "./passport.js";
+
+export interface FigureOptions {
+  readonly db: Database;
+  /** Unique on the page: anchor, file name of downloads, and what lets a cell that runs again update in place. */
+  readonly id: string;
+  /** The table, or tables, whose passport stands under the chart. */
+  readonly table: string | readonly string[];
+  /** What the chart shows, as a sentence; computed from rows where it holds numbers. */
+  readonly claim: string | ((rows: readonly Row[]) => string);
+  readonly sql: string;
+  readonly params?: Parameters;
+  /** Vega-Lite without data, or a function of width, mode and rows; see specs.ts. */
+  readonly spec: Spec;
+  /** Pixels, axes and legend included. */
+  readonly height?: number;
+  /** How to read the chart, or what it does not show. */
+  readonly note?: string;
+  /** Overrides the generated description for screen readers. */
+  readonly summary?: (rows: readonly Row[]) => string;
+  /** Fields of a mark that a click selects; makes the figure a view whose value holds them. */
+  readonly select?: Selection;
+  /** Without table, SQL, downloads and passport: for the home page. */
+  readonly compact?: boolean;
+}
+
+export interface Selection {
+  /** Parameter of the spec that holds the selected values. */
+  readonly param: string;
+  readonly value: Readonly<Record<string, number | string>>;
+}
+
+export interface Figure extends HTMLElement {
+  /** The selected values, where `select` is given. */
+  value?: Selection["value"];
+}
+
+const ROWS_SHOWN = 200;
+
+class FigureView {
+  readonly element: Figure;
+  readonly #chart: Chart;
+  readonly #caption = element("figcaption");
+  readonly #message = element("p", { class: "figure-message", role: "status", hidden: true });
+  readonly #details = element("details", { class: "figure-data" });
+  readonly #passports = element("div", { class: "figure-passports" });
+  #options: FigureOptions;
+  #rows: readonly Row[] = [];
+  #sql = "";
+
+  constructor(options: FigureOptions) {
+    this.#options = options;
+    this.#chart = new Chart(options.height);
+    this.element = element("figure", { class: "figure", id: options.id });
+    this.element.append(this.#caption, this.#chart.element, this.#message);
+    if (!options.compact) this.element.append(this.#details, this.#passports);
+    this.#details.addEventListener("toggle", () => this.#fillDetails());
+    if (options.select) this.#selectable(options.select);
+    else this.#chart.element.setAttribute("role", "img");
+  }
+
+  /** Runs the query and shows its rows; a query that fails or finds nothing becomes a sentence. */
+  async update(options: FigureOptions): Promise<void> {
+    this.#options = options;
+    try {
+      this.#sql = bind(options.sql, options.params).trim();
+      this.#rows = await options.db.query(this.#sql);
+      this.#show(this.#rows.length ? undefined : "No rows match these settings.");
+    } catch (error) {
+      this.#rows = [];
+      this.#show(error instanceof Error ? error.message : String(error));
+    }
+    this.#fillDetails();
+    const names = typeof options.table === "string" ? [options.table] : options.table;
+    const tables = names.map((name) => options.db.tables.get(name)).filter((table) => table !== undefined);
+    this.#passports.replaceChildren(...passportsOf(tables));
+  }
+
+  #show(problem: string | undefined): void {
+    const { claim, note, spec, summary } = this.#options;
+    this.#message.hidden = problem === undefined;
+    this.#message.textContent = problem ?? "";
+    this.#chart.element.hidden = problem !== undefined;
+    const sentence = typeof claim === "string" ? claim : this.#rows.length ? claim(this.#rows) : "";
+    this.#caption.replaceChildren(
+      element("p", { class: "claim" }, sentence),
+      ...(note ? [element("p", { class: "note" }, note)] : []),
+    );
+    if (problem !== undefined) return;
+    this.#chart.element.setAttribute("aria-label", summary ? summary(this.#rows) : describe(this.#rows));
+    this.#chart.update(this.#rows, spec);
+  }
+
+  /** A click, or the arrow keys on the focused chart, move the selection; Framework sees an `input` event. */
+  #selectable({ param, value }: Selection): void {
+    const fields = Object.keys(value);
+    const chart = this.#chart.element;
+    const set = (next: Selection["value"]) => {
+      this.element.value = next;
+      this.#chart.signal(param, next);
+      this.element.dispatchEvent(new Event("input", { bubbles: true }));
+    };
+    this.element.value = value;
+    this.#chart.signal(param, value);
+    this.#chart.onClick((datum) => {
+      if (fields.every((field) => field in datum))
+        set(Object.fromEntries(fields.map((field) => [field, datum[field] as number | string])));
+    });
+    chart.tabIndex = 0;
+    chart.setAttribute("role", "group");
+    chart.setAttribute("aria-roledescription", "chart, arrow keys select");
+    chart.addEventListener("keydown", (event) => {
+      const [x, y = x] = fields;
+      const move = { ArrowLeft: [x, -1], ArrowRight: [x, 1], ArrowUp: [y, 1], ArrowDown: [y, -1] }[event.key];
+      if (!move || !this.element.value) return;
+      event.preventDefault();
+      const [field, step] = move as [string, number];
+      const values = [...new Set(this.#rows.map((row) => row[field] as number | string))].sort((a, b) =>
+        a < b ? -1 : 1,
+      );
+      const next = values[values.indexOf(this.element.value[field]) + step];
+      if (next !== undefined) set({ ...this.element.value, [field]: next });
+    });
+  }
+
+  #fillDetails(): void {
+    const summary = this.#details.firstElementChild ?? element("summary", {}, "Data, query and downloads");
+    if (!this.#details.open) {
+      this.#details.replaceChildren(summary);
+      return;
+    }
+    const { id } = this.#options;
+    this.#details.replaceChildren(
+      summary,
+      element(
+        "p",
+        { class: "downloads" },
+        element("button", { type: "button", onclick: () => save(`${id}.csv`, csv(this.#rows)) }, "CSV"),
+        element("button", { type: "button", onclick: () => this.#save("svg") }, "SVG"),
+        element("button", { type: "button", onclick: () => this.#save("png") }, "PNG"),
+      ),
+      element("pre", { class: "sql", tabindex: 0 }, element("code", {}, outdent(this.#sql))),
+      rowsTable(this.#rows),
+    );
+  }
+
+  async #save(type: "svg" | "png"): Promise<void> {
+    save(`${this.#options.id}.${type}`, await this.#chart.image(type));
+  }
+
+  dispose(): void {
+    this.#chart.dispose();
+  }
+}
+
+/** Identical passports, of tables written by the same run, are shown once. */
+function passportsOf(tables: readonly TableInfo[]): Node[] {
+  const distinct = new Map(tables.map(({ passport }) => [JSON.stringify(passport), passport]));
+  return [...distinct.values()].flatMap((passport) => {
+    if (!passport) return [];
+    const alarm = warning(passport);
+    const banner = alarm ? [element("p", { class: "banner", role: "note" }, alarm)] : [];
+    return [...banner, passportElement(passport)];
+  });
+}
+
+function rowsTable(rows: readonly Row[]): HTMLElement {
+  const names = Object.keys(rows[0] ?? {});
+  const numeric = new Set(names.filter((name) => typeof rows[0][name] === "number"));
+  const head = names.map((name) => element("th", { scope: "col", class: numeric.has(name) && "number" }, name));
+  const body = rows
+    .slice(0, ROWS_SHOWN)
+    .map((row) =>
+      element(
+        "tr",
+        {},
+        ...names.map((name) => element("td", { class: numeric.has(name) && "number" }, cell(row[name]))),
+      ),
+    );
+  const more =
+    rows.length > ROWS_SHOWN ? `First ${ROWS_SHOWN} of ${number(rows.length)} rows.` : `${number(rows.length)} rows.`;
+  return element(
+    "div",
+    { class: "rows", tabindex: 0, role: "region", "aria-label": "Rows drawn in the chart" },
+    element(
+      "table",
+      {},
+      element("caption", {}, more),
+      element("thead", {}, element("tr", {}, ...head)),
+      element("tbody", {}, ...body),
+    ),
+  );
+}
+
+/** What a listener hears instead of the chart: how much there is, and the range of each number. */
+function describe(rows: readonly Row[]): string {
+  const parts = Object.keys(rows[0] ?? {}).map((name) => {
+    const values = rows.map((row) => row[name]);
+    const numbers = values.filter((value) => typeof value === "number" && Number.isFinite(value)) as number[];
+    if (numbers.length)
+      return `${name} from ${number(numbers.reduce((a, b) => Math.min(a, b)))} to ${number(numbers.reduce((a, b) => Math.max(a, b)))}`;
+    const names = [...new Set(values.map(String))];
+    return names.length > 8 ? `${names.length} values of ${name}` : `${name}: ${names.join(", ")}`;
+  });
+  return `Chart of ${rows.length} rows: ${parts.join("; ")}.`;
+}
+
+function outdent(sql: string): string {
+  const lines = sql.split("\n");
+  const indent = Math.min(
+    ...lines
+      .slice(1)
+      .filter((line) => line.trim())
+      .map((line) => line.length - line.trimStart().length),
+  );
+  return Number.isFinite(indent) ? [lines[0], ...lines.slice(1).map((line) => line.slice(indent))].join("\n") : sql;
+}
+
+function csv(rows: readonly Row[]): Blob {
+  const names = Object.keys(rows[0] ?? {});
+  const quote = (value: unknown) => {
+    const text = value == null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(quote).join(","));
+  return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+}
+
+function save(name: string, blob: Blob): void {
+  const href = URL.createObjectURL(blob);
+  element("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+}
+
+const figures = new Map<string, FigureView>();
+
+/**
+ * The figure of that id: the same element when its cell runs again, so that what is open stays open and nothing jumps.
+ * Hand it to `display`, or to `view` where `select` is given.
+ */
+export async function figure(options: FigureOptions, invalidation?: Promise<unknown>): Promise<Figure> {
+  let view = figures.get(options.id);
+  if (!view) {
+    view = new FigureView(options);
+    figures.set(options.id, view);
+  }
+  const current = view;
+  await current.update(options);
+  // A cell that is deleted, not run again, leaves its figure off the page: dispose of it then.
+  invalidation?.then(() =>
+    setTimeout(() => {
+      if (current.element.isConnected || figures.get(options.id) !== current) return;
+      figures.delete(options.id);
+      current.dispose();
+    }, 1000),
+  );
+  return current.element;
+}

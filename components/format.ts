@@ -1,0 +1,45 @@
+/** Numbers for sentences, tables and tooltips: short, and never with more digits than they deserve. */
+
+const locale = "en";
+const minus = (text: string) => text.replace(/^-/, "−");
+
+/** Three significant digits: 0.0123, 4.56, 1,230. Null and NaN become an en dash. */
+export function number(value: number | null | undefined, digits = 3): string {
+  if (value == null || Number.isNaN(value)) return "–";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const options: Intl.NumberFormatOptions =
+    Number.isInteger(value) || Math.abs(value) >= 10 ** digits
+      ? { maximumFractionDigits: 0 }
+      : Math.abs(value) < 1e-4
+        ? { notation: "scientific", maximumSignificantDigits: digits }
+        : { maximumSignificantDigits: digits };
+  return minus(value.toLocaleString(locale, options));
+}
+
+/** A share between 0 and 1 as a percentage: 34 %, 0.4 %. */
+export function percent(share: number | null | undefined): string {
+  if (share == null || Number.isNaN(share)) return "–";
+  const value = share * 100;
+  const digits = Math.abs(value) < 10 ? 1 : 0;
+  return `${minus(value.toLocaleString(locale, { maximumFractionDigits: digits }))} %`;
+}
+
+/** An estimate with its 95 % interval: 1.23 [1.10, 1.35]. */
+export function interval(estimate: number | null, low: number | null, high: number | null): string {
+  if (low == null || high == null || Number.isNaN(low) || Number.isNaN(high)) return number(estimate);
+  return `${number(estimate)} [${number(low)}, ${number(high)}]`;
+}
+
+/** "1 head", "14 heads". */
+export function count(n: number, noun: string, plural = `${noun}s`): string {
+  return `${number(n)} ${n === 1 ? noun : plural}`;
+}
+
+/** Any cell of a result as text. */
+export function cell(value: unknown): string {
+  if (value == null) return "–";
+  if (typeof value === "number") return number(value, 4);
+  if (value instanceof Date) return value.toISOString().slice(0, 10);
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}

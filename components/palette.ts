@@ -1,0 +1,64 @@
+/**
+ * One palette for the whole site, safe for the common kinds of colour blindness in light and in dark: sequential for
+ * mass, diverging for change, and the same colour for the same name everywhere.
+ */
+
+export type Mode = "light" | "dark";
+
+export interface Palette {
+  readonly background: string;
+  readonly text: string;
+  readonly muted: string;
+  readonly line: string;
+  /** Distinct in hue and in lightness; at least 3:1 against the background. */
+  readonly categories: readonly string[];
+  /** From nothing to most: lightness falls on light, rises on dark. */
+  readonly sequential: readonly string[];
+  /** From less, over unchanged, to more. */
+  readonly diverging: readonly string[];
+}
+
+export const palettes: Readonly<Record<Mode, Palette>> = {
+  light: {
+    background: "#fcfcfa",
+    text: "#1c2126",
+    muted: "#59626b",
+    line: "#e2e4e2",
+    categories: ["#1f5f9f", "#c2500f", "#0e8470", "#8e4a9e", "#8f6c00", "#5c6770"],
+    sequential: ["#eef2f1", "#cfe1e4", "#a3cad4", "#6caec1", "#378dab", "#176a91", "#0d4873", "#0a2a50"],
+    diverging: ["#14508c", "#5b93c4", "#b4cfe2", "#f0f0ee", "#f0c6a4", "#d8854a", "#a3450c"],
+  },
+  dark: {
+    background: "#14181d",
+    text: "#e4e7ea",
+    muted: "#9ba5af",
+    line: "#2b323a",
+    categories: ["#67acf0", "#f0894f", "#3fc4a6", "#cf92dc", "#d8b440", "#a4aeb8"],
+    sequential: ["#1b222a", "#17364c", "#164e69", "#1c6a86", "#35889d", "#62a7ae", "#9ccac2", "#e3f3df"],
+    diverging: ["#86bff5", "#4a83bd", "#2b4a68", "#252b32", "#6b4327", "#bd7238", "#f8b27d"],
+  },
+};
+
+/** Names that mean the same thing on every page keep their colour (an index into `categories`). */
+const FIXED: Readonly<Record<string, number>> = {
+  "observatory-8m": 0,
+  trained: 0,
+  model: 0,
+  rope: 0,
+  none: 1,
+  alibi: 2,
+  learned: 3,
+  "zero-logit": 4,
+  random: 5,
+  control: 5,
+  "random control": 5,
+};
+
+/** A colour for each name, in order: fixed names first, the others take what is left. */
+export function colours(names: readonly string[], mode: Mode): string[] {
+  const { categories } = palettes[mode];
+  const taken = new Set(names.map((name) => FIXED[name]).filter((index) => index !== undefined));
+  const free = categories.map((_, index) => index).filter((index) => !taken.has(index));
+  let next = 0;
+  return names.map((name) => categories[FIXED[name] ?? free[next++ % (free.length || 1)] ?? 0]);
+}

@@ -1,0 +1,84 @@
+/** Light or dark, as the reader's system asks, and the Vega-Lite configuration that goes with it. */
+import type { Config } from "vega-lite";
+import { type Mode, palettes } from "./palette.js";
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export function mode(): Mode {
+  return dark.matches ? "dark" : "light";
+}
+
+/** Calls back when the reader switches; returns the way to stop. */
+export function onModeChange(callback: () => void): () => void {
+  dark.addEventListener("change", callback);
+  return () => dark.removeEventListener("change", callback);
+}
+
+const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+
+export function vegaConfig(of: Mode): Config {
+  const { text, muted, line, background, categories, sequential, diverging } = palettes[of];
+  const label = {
+    labelColor: muted,
+    titleColor: muted,
+    labelFontSize: 11.5,
+    titleFontSize: 12,
+    titleFontWeight: 500 as const,
+  };
+  return {
+    background: "transparent",
+    font: FONT,
+    padding: 2,
+    // The figure carries the text for screen readers; thousands of labelled marks would bury it.
+    aria: false,
+    view: { stroke: null },
+    range: {
+      category: [...categories],
+      heatmap: [...sequential],
+      ramp: [...sequential],
+      ordinal: sequential.slice(2),
+      diverging: [...diverging],
+    },
+    axis: {
+      ...label,
+      domain: false,
+      grid: true,
+      gridColor: line,
+      gridWidth: 1,
+      ticks: false,
+      labelPadding: 6,
+      titlePadding: 10,
+      labelOverlap: true,
+      labelFlush: false,
+    },
+    axisX: { grid: false, tickCount: 7 },
+    axisY: { titleAngle: 0, titleAlign: "left", titleAnchor: "end", titleX: 0, titleY: -10, tickCount: 5 },
+    axisBand: { grid: false, bandPosition: 0.5 },
+    legend: {
+      ...label,
+      titleAnchor: "start",
+      orient: "top",
+      direction: "horizontal",
+      offset: 8,
+      symbolType: "stroke",
+      symbolStrokeWidth: 3,
+      symbolSize: 160,
+      gradientLength: 140,
+      gradientThickness: 8,
+      labelLimit: 240,
+      columnPadding: 16,
+    },
+    header: { ...label, labelColor: text, labelFontWeight: 500, title: null, labelPadding: 6 },
+    title: { color: text, fontSize: 13, fontWeight: 600, anchor: "start", offset: 10 },
+    line: { strokeWidth: 2, strokeCap: "round", strokeJoin: "round" },
+    point: { filled: true, size: 36 },
+    rule: { color: muted },
+    text: { color: text, fontSize: 11.5 },
+    bar: { color: categories[0] },
+    rect: { stroke: background, strokeWidth: 1 },
+    area: { color: categories[0], opacity: 0.2, line: false },
+    mark: { color: categories[0], tooltip: true },
+    facet: { spacing: 18 },
+    concat: { spacing: 24 },
+  };
+}
