@@ -57,6 +57,8 @@ export interface Values {
 
 export interface Forward {
   readonly tokens: number;
+  /** A position lies beyond what the model was trained on (rotary positions go on; learned ones are refused). */
+  readonly beyondTrainedLength: boolean;
   readonly entropy?: Values; // [layers, heads, queries], nats
   readonly maximum?: Values; // [layers, heads, queries]
   readonly meanDistance?: Values; // [layers, heads, queries], tokens

@@ -1,0 +1,107 @@
+/** A Hugging Face checkpoint: its config, its weights, and the hashes that name it. */
+import { type Architecture, type Family, tensorShapes } from "./architecture.js";
+import { Config } from "./config.js";
+import { UserError } from "./errors.js";
+import { families } from "./families/index.js";
+import { type Json, parseJson, readWhole } from "./json.js";
+import { Safetensors } from "./safetensors.js";
+import type { ByteSource } from "./source.js";
+
+export interface Checkpoint {
+  readonly name: string;
+  readonly config: Json;
+  readonly architecture: Architecture;
+  /** sha256 in hex of config.json and of the weights (of several files: of their hashes, joined). */
+  readonly hashes: { readonly config: string; readonly weights: string };
+  /** The `__metadata__` of the weights file. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What kind of control this checkpoint is, where it is one and not a trained model. */
+  readonly control?: string;
+  /** A weight as float32, row-major, by the name that the architecture gives it. */
+  tensor(name: string): Promise<Float32Array>;
+}
+
+/**
+ * Reads and checks config.json alone.
+ * @throws {UserError} where it is missing, of no known family, or holds a value that is not understood
+ */
+export async function readConfig(
+  source: ByteSource,
+): Promise<{ bytes: Uint8Array; config: Json; family: Family; architecture: Architecture }> {
+  const where = `${source.name}/config.json`;
+  const bytes = await readWhole(source, "config.json");
+  if (!bytes) throw new UserError(`${source.name} has no config.json, so it is not a Hugging Face checkpoint.`);
+  const config = parseJson(bytes, where);
+  const family = families.find(({ modelType }) => modelType === config.model_type);
+  if (!family) {
+    const known = families.map(({ modelType }) => modelType).join(", ");
+    throw new UserError(`${where}: model_type is ${JSON.stringify(config.model_type)}, but only ${known} can be run.`);
+  }
+  const keys = new Config(config, where);
+  const architecture = family.describe(keys);
+  keys.finish();
+  return { bytes, config, family, architecture };
+}
+
+/**
+ * Opens a checkpoint and checks that everything the model needs is there, in the right shape, before any of it is used.
+ * @throws {UserError} where the source is not a checkpoint of a known family, complete and consistent
+ */
+export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
+  const { bytes, config, family, architecture } = await readConfig(source);
+  const weights = await Safetensors.open(source);
+  const stored = matchTensors(architecture, family, weights);
+  return {
+    name: source.name,
+    config,
+    architecture,
+    hashes: { config: await sha256(bytes), weights: await hashWeights(weights) },
+    metadata: weights.metadata,
+    control: weights.metadata.control,
+    tensor: (name) => weights.read(stored.get(name) ?? name),
+  };
+}
+
+/** Where the file keeps each tensor that the architecture names; refuses missing, misshaped and unknown ones. */
+function matchTensors(architecture: Architecture, family: Family, weights: Safetensors): Map<string, string> {
+  const prefix = family.optionalPrefix ?? "";
+  const bare = prefix !== "" && ![...weights.entries.keys()].some((name) => name.startsWith(prefix));
+  const stored = new Map<string, string>();
+  for (const [name, shape] of tensorShapes(architecture)) {
+    const inFile = bare && name.startsWith(prefix) ? name.slice(prefix.length) : name;
+    const entry = weights.entries.get(inFile);
+    if (!entry)
+      throw new UserError(`${weights.source.name} lacks the tensor ${inFile} that its config.json calls for.`);
+    if (entry.shape.join() !== shape.join()) {
+      throw new UserError(
+        `${weights.source.name}: ${inFile} has the shape [${entry.shape}], but config.json calls for [${shape}].`,
+      );
+    }
+    if (!["F32", "F16", "BF16"].includes(entry.dtype)) {
+      throw new UserError(
+        `${weights.source.name}: ${inFile} is ${entry.dtype}, but only F32, F16 and BF16 weights can be read.`,
+      );
+    }
+    stored.set(name, inFile);
+  }
+  const used = new Set(stored.values());
+  for (const name of weights.entries.keys()) {
+    if (!used.has(name) && !family.ignores(name, architecture)) {
+      throw new UserError(
+        `${weights.source.name} holds the tensor ${name}, which a ${architecture.family} model of this config.json does not have.`,
+      );
+    }
+  }
+  return stored;
+}
+
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await globalThis.crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function hashWeights({ source, files }: Safetensors): Promise<string> {
+  const hashes: string[] = [];
+  for (const file of files) hashes.push(await sha256(await source.read(file, 0, (await source.size(file)) ?? 0)));
+  return hashes.length === 1 ? hashes[0] : sha256(new TextEncoder().encode(hashes.join("\n")));
+}

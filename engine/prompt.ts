@@ -1,0 +1,93 @@
+/** Refuses prompts and requests that a model cannot take, before any work is done. */
+import type { Architecture } from "./architecture.js";
+import { UserError } from "./errors.js";
+import type { Broadcast, Prompt, Request } from "./forward.js";
+
+/** @throws {UserError} naming what is wrong, where, and what would be right */
+export function checkPrompt(
+  prompt: Prompt,
+  { vocabulary, contextLength, layers, heads, positions }: Architecture,
+): void {
+  const tokens = prompt.ids.length;
+  if (tokens === 0) throw new UserError("The prompt is empty; at least one token is needed.");
+  prompt.ids.forEach((id, i) => {
+    if (id < 0 || id >= vocabulary) {
+      throw new UserError(
+        `Token ${i} of the prompt has the id ${id}, but the model knows ids from 0 to ${vocabulary - 1}.`,
+      );
+    }
+  });
+  checkLength(prompt.positions, "positions", tokens);
+  checkLength(prompt.pieces, "pieces", tokens);
+  const negative = prompt.positions?.find((position) => position < 0);
+  if (negative !== undefined) throw new UserError(`A position is ${negative}; positions start at 0.`);
+  const furthest = lastPosition(prompt);
+  if (positions.kind === "learned" && furthest >= contextLength) {
+    throw new UserError(
+      `The prompt reaches position ${furthest}, but the model's table of learned positions ends at ${contextLength - 1}.`,
+    );
+  }
+  const piece = prompt.pieces?.find((value) => value < -1);
+  if (piece !== undefined) throw new UserError(`A piece is ${piece}; pieces are −1, 0, 1, 2, …`);
+  checkBroadcast(prompt.keyBias, "keyBias", [layers, heads], [tokens], (value) => value < Infinity, "a number or −∞");
+  checkBroadcast(prompt.headGate, "headGate", [layers, heads], [], Number.isFinite, "a finite number");
+  checkBroadcast(
+    prompt.temperature,
+    "temperature",
+    [layers, heads],
+    [],
+    (value) => value > 0 && value < Infinity,
+    "above 0",
+  );
+}
+
+export const lastPosition = ({ ids, positions }: Prompt): number =>
+  positions ? positions.reduce((a, b) => Math.max(a, b)) : ids.length - 1;
+
+function checkLength(values: ArrayLike<number> | undefined, name: string, tokens: number): void {
+  if (values && values.length !== tokens) {
+    throw new UserError(`${name} holds ${values.length} values for a prompt of ${tokens} tokens.`);
+  }
+}
+
+function checkBroadcast(
+  values: Broadcast | undefined,
+  name: string,
+  free: readonly number[],
+  fixed: readonly number[],
+  allowed: (value: number) => boolean,
+  wanted: string,
+): void {
+  if (!values) return;
+  const sizes = [...free, ...fixed];
+  const fits = (size: number, i: number) => size === sizes[i] || (i < free.length && size === 1);
+  if (values.dims.length !== sizes.length || !values.dims.every(fits)) {
+    const options = [...free.map((size) => `${size} or 1`), ...fixed];
+    throw new UserError(`${name} has the dimensions [${values.dims}], but they must be [${options.join(", ")}].`);
+  }
+  const count = values.dims.reduce((product, size) => product * size, 1);
+  if (values.data.length !== count)
+    throw new UserError(`${name} holds ${values.data.length} values for dimensions [${values.dims}].`);
+  const wrong = values.data.find((value) => !allowed(value));
+  if (wrong !== undefined) throw new UserError(`${name} holds the value ${wrong}; each must be ${wanted}.`);
+}
+
+/** @throws {UserError} naming what is wrong, where, and what would be right */
+export function checkRequest(request: Request, tokens: number): void {
+  for (const name of ["keySegments", "queryGroups"] as const) {
+    request[name]?.forEach((weights, i) => {
+      checkLength(weights, `${name}[${i}]`, tokens);
+      if (!weights.every(Number.isFinite))
+        throw new UserError(`${name}[${i}] holds a weight that is not a finite number.`);
+    });
+  }
+  request.targets?.forEach((keys, i) => {
+    checkLength(keys, `targets[${i}]`, tokens);
+    const query = keys.findIndex((key, q) => key < -1 || key > q);
+    if (query >= 0) {
+      throw new UserError(
+        `targets[${i}] gives query ${query} the key ${keys[query]}, but it sees keys 0 to ${query} (or −1 for none).`,
+      );
+    }
+  });
+}

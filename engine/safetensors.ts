@@ -1,0 +1,223 @@
+/**
+ * Reads safetensors weights, one file or many, tensor by tensor, through a byte source.
+ * Format: https://huggingface.co/docs/safetensors/index#format
+ */
+import { UserError } from "./errors.js";
+import { isRecord, parseJson, readWhole } from "./json.js";
+import type { ByteSource } from "./source.js";
+
+export interface TensorEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly file: string;
+  /** Bytes of the file, end exclusive. */
+  readonly start: number;
+  readonly end: number;
+}
+
+const single = "model.safetensors";
+const index = "model.safetensors.index.json";
+/** The reference implementation's limit. */
+const maximumHeader = 100_000_000;
+const bytesPerElement: Readonly<Record<string, number>> = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E5M2: 1,
+  F8_E4M3: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+};
+
+export class Safetensors {
+  private constructor(
+    readonly source: ByteSource,
+    readonly files: readonly string[],
+    readonly entries: ReadonlyMap<string, TensorEntry>,
+    /** The `__metadata__` of the (first) file. */
+    readonly metadata: Readonly<Record<string, string>>,
+  ) {}
+
+  /**
+   * Reads and checks the headers of `model.safetensors`, or of all the shards that `model.safetensors.index.json` names.
+   * @throws {UserError} where a file is missing, cut short, or its header contradicts it
+   */
+  static async open(source: ByteSource): Promise<Safetensors> {
+    if ((await source.size(single)) !== undefined) {
+      const { entries, metadata } = await readHeader(source, single);
+      return new Safetensors(source, [single], entries, metadata);
+    }
+    if ((await source.size(index)) === undefined) {
+      throw new UserError(`${source.name} has no weights: ${single} or ${index} is needed.`);
+    }
+    const shardOf = await readIndex(source);
+    const files = [...new Set(shardOf.values())].sort();
+    const headers = await Promise.all(files.map((file) => readHeader(source, file)));
+    const entries = new Map<string, TensorEntry>();
+    for (const header of headers) {
+      for (const [name, entry] of header.entries) {
+        if (shardOf.get(name) !== entry.file) {
+          throw new UserError(
+            `${source.name}/${entry.file} holds the tensor ${name}, which ${index} does not place there.`,
+          );
+        }
+        entries.set(name, entry);
+      }
+    }
+    for (const [name, file] of shardOf) {
+      if (!entries.has(name))
+        throw new UserError(`${source.name}/${file} lacks the tensor ${name} that ${index} places there.`);
+    }
+    return new Safetensors(source, files, entries, headers[0].metadata);
+  }
+
+  /** @throws {UserError} where the tensor is not f32, f16 or bf16, or holds a value that is not finite */
+  async read(name: string): Promise<Float32Array> {
+    const entry = this.entries.get(name);
+    if (!entry) throw new UserError(`${this.source.name} has no tensor ${name}.`);
+    const bytes = await this.source.read(entry.file, entry.start, entry.end);
+    const values = toFloat32(bytes, entry.dtype);
+    if (!values) {
+      throw new UserError(
+        `${this.source.name}/${entry.file}: ${name} is ${entry.dtype}, but only F32, F16 and BF16 weights can be read.`,
+      );
+    }
+    if (!values.every(Number.isFinite)) {
+      throw new UserError(`${this.source.name}/${entry.file}: ${name} holds a value that is not a finite number.`);
+    }
+    return values;
+  }
+}
+
+async function readIndex(source: ByteSource): Promise<Map<string, string>> {
+  const map = parseJson((await readWhole(source, index)) ?? new Uint8Array(), `${source.name}/${index}`).weight_map;
+  if (!isRecord(map)) throw new UserError(`${source.name}/${index} has no weight_map.`);
+  const shardOf = new Map<string, string>();
+  for (const [name, file] of Object.entries(map)) {
+    if (typeof file !== "string" || !/^[\w.-]+\.safetensors$/.test(file)) {
+      throw new UserError(
+        `${source.name}/${index} places ${name} in something that is not the name of a safetensors file.`,
+      );
+    }
+    shardOf.set(name, file);
+  }
+  return shardOf;
+}
+
+interface Header {
+  readonly entries: Map<string, TensorEntry>;
+  readonly metadata: Record<string, string>;
+}
+
+async function readHeader(source: ByteSource, file: string): Promise<Header> {
+  const where = `${source.name}/${file}`;
+  const size = await source.size(file);
+  if (size === undefined) throw new UserError(`${where} is missing, but ${index} names it.`);
+  if (size < 8) throw new UserError(`${where} is ${size} bytes long, too short for a safetensors file.`);
+  const lead = await source.read(file, 0, 8);
+  const length = Number(new DataView(lead.buffer, lead.byteOffset, 8).getBigUint64(0, true));
+  if (length < 2 || length > maximumHeader || 8 + length > size) {
+    throw new UserError(
+      `${where} announces a header of ${length} bytes in a file of ${size}: it is damaged or not a safetensors file.`,
+    );
+  }
+  const json = parseJson(await source.read(file, 8, 8 + length), `The header of ${where}`);
+  const { __metadata__: metadata = {}, ...tensors } = json;
+  if (!isRecord(metadata) || !Object.values(metadata).every((value) => typeof value === "string")) {
+    throw new UserError(`${where} has a __metadata__ that is not a table of texts.`);
+  }
+  const entries = new Map(
+    Object.entries(tensors).map(([name, value]) => [name, readEntry(value, name, file, where, 8 + length)] as const),
+  );
+  checkLayout(entries, where, 8 + length, size);
+  return { entries, metadata: metadata as Record<string, string> };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function readEntry(value: unknown, name: string, file: string, where: string, base: number): TensorEntry {
+  const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
+  if (typeof dtype !== "string" || !(dtype in bytesPerElement)) {
+    throw new UserError(`${where}: the tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`);
+  }
+  if (!Array.isArray(shape) || !shape.every(isCount)) {
+    throw new UserError(`${where}: the tensor ${name} has no shape of whole numbers.`);
+  }
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount) || offsets[0] > offsets[1]) {
+    throw new UserError(`${where}: the tensor ${name} has no valid data_offsets.`);
+  }
+  const [start, end] = offsets;
+  const bytes = shape.reduce((product, size) => product * size, bytesPerElement[dtype]);
+  if (end - start !== bytes) {
+    throw new UserError(
+      `${where}: the tensor ${name} spans ${end - start} bytes, but ${dtype} [${shape}] needs ${bytes}.`,
+    );
+  }
+  return { dtype, shape, file, start: base + start, end: base + end };
+}
+
+/** The format allows neither gaps nor overlaps, and the data ends where the file does. */
+function checkLayout(entries: ReadonlyMap<string, TensorEntry>, where: string, base: number, size: number): void {
+  let position = base;
+  for (const [name, { start, end }] of [...entries].sort(([, a], [, b]) => a.start - b.start || a.end - b.end)) {
+    if (start !== position) {
+      throw new UserError(
+        `${where}: the tensor ${name} ${start < position ? "overlaps another one" : "leaves a gap before it"}.`,
+      );
+    }
+    position = end;
+  }
+  if (position !== size) {
+    const fault = position > size ? "is cut short" : "has bytes after its last tensor";
+    throw new UserError(`${where} ${fault}: its header describes ${position} bytes and the file has ${size}.`);
+  }
+}
+
+let halves: Float32Array | undefined;
+
+/** Every float16 as float32, by its bits. */
+function halfTable(): Float32Array {
+  if (halves) return halves;
+  halves = new Float32Array(65536);
+  for (let bits = 0; bits < 65536; bits++) {
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    const magnitude =
+      exponent === 31
+        ? fraction
+          ? NaN
+          : Infinity
+        : exponent === 0
+          ? fraction * 2 ** -24
+          : (1 + fraction / 1024) * 2 ** (exponent - 15);
+    halves[bits] = bits & 0x8000 ? -magnitude : magnitude;
+  }
+  return halves;
+}
+
+function toFloat32(bytes: Uint8Array, dtype: string): Float32Array | undefined {
+  const { buffer, byteOffset } = byteLengthAligned(bytes);
+  if (dtype === "F32") return new Float32Array(buffer, byteOffset, bytes.length / 4);
+  if (dtype !== "F16" && dtype !== "BF16") return undefined;
+  const half = new Uint16Array(buffer, byteOffset, bytes.length / 2);
+  const values = new Float32Array(half.length);
+  if (dtype === "F16") {
+    const table = halfTable();
+    for (let i = 0; i < half.length; i++) values[i] = table[half[i]];
+  } else {
+    const bits = new Uint32Array(values.buffer);
+    for (let i = 0; i < half.length; i++) bits[i] = half[i] << 16;
+  }
+  return values;
+}
+
+/** A view that typed arrays of four bytes can be laid over, copied only where the bytes start at an odd place. */
+const byteLengthAligned = (bytes: Uint8Array) => (bytes.byteOffset % 4 === 0 ? bytes : bytes.slice());
