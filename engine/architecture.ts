@@ -81,20 +81,28 @@ export interface Family {
   readonly optionalPrefix?: string;
 }
 
-/** Every tensor that the architecture reads, with its shape. */
-export function tensorShapes(architecture: Architecture): Map<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>();
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  /** `scale` and `shift` of a norm or projection start at 1 and 0; a `matrix` is drawn at random. */
+  readonly role: "matrix" | "scale" | "shift";
+}
+
+/** Every tensor that the architecture reads, by name. */
+export function tensorsOf(architecture: Architecture): ReadonlyMap<string, TensorSpec> {
+  const tensors = new Map<string, TensorSpec>();
   const { width, vocabulary, contextLength, positions } = architecture;
+  const matrix = (name: string, ...shape: number[]) => tensors.set(name, { shape, role: "matrix" });
+  const shift = (name: string | undefined, size: number) => name && tensors.set(name, { shape: [size], role: "shift" });
   const norm = ({ weight, bias }: Norm) => {
-    shapes.set(weight, [width]);
-    if (bias) shapes.set(bias, [width]);
+    tensors.set(weight, { shape: [width], role: "scale" });
+    shift(bias, width);
   };
   const linear = ({ weight, bias, layout, inputs, outputs }: Linear) => {
-    shapes.set(weight, layout === "out-in" ? [outputs, inputs] : [inputs, outputs]);
-    if (bias) shapes.set(bias, [outputs]);
+    matrix(weight, ...(layout === "out-in" ? [outputs, inputs] : [inputs, outputs]));
+    shift(bias, outputs);
   };
-  shapes.set(architecture.embedding, [vocabulary, width]);
-  if (positions.kind === "learned") shapes.set(positions.table, [contextLength, width]);
+  matrix(architecture.embedding, vocabulary, width);
+  if (positions.kind === "learned") matrix(positions.table, contextLength, width);
   for (const { attentionNorm, projection, output, mlpNorm, mlp } of architecture.blocks) {
     norm(attentionNorm);
     for (const part of Object.values<Linear>({ ...projection })) linear(part);
@@ -106,5 +114,5 @@ export function tensorShapes(architecture: Architecture): Map<string, readonly n
   }
   norm(architecture.finalNorm);
   linear(architecture.head);
-  return shapes;
+  return tensors;
 }

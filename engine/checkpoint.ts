@@ -1,5 +1,5 @@
 /** A Hugging Face checkpoint: its config, its weights, and the hashes that name it. */
-import { type Architecture, type Family, tensorShapes } from "./architecture.js";
+import { type Architecture, type Family, tensorsOf } from "./architecture.js";
 import { Config } from "./config.js";
 import { UserError } from "./errors.js";
 import { families } from "./families/index.js";
@@ -67,7 +67,7 @@ function matchTensors(architecture: Architecture, family: Family, weights: Safet
   const prefix = family.optionalPrefix ?? "";
   const bare = prefix !== "" && ![...weights.entries.keys()].some((name) => name.startsWith(prefix));
   const stored = new Map<string, string>();
-  for (const [name, shape] of tensorShapes(architecture)) {
+  for (const [name, { shape }] of tensorsOf(architecture)) {
     const inFile = bare && name.startsWith(prefix) ? name.slice(prefix.length) : name;
     const entry = weights.entries.get(inFile);
     if (!entry)

@@ -1,6 +1,5 @@
 /** A decoder on a device: token sequences in, statistics of its attention out. */
-import type { Architecture } from "./architecture.js";
-import { tensorShapes } from "./architecture.js";
+import { type Architecture, tensorsOf } from "./architecture.js";
 import type { Backend, InferenceSession, Tensor } from "./backend.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { decoderGraph } from "./decoder.js";
@@ -37,7 +36,7 @@ export class Model {
   /** Reads the weights. @throws {UserError} where they cannot be read or are not finite */
   static async load(checkpoint: Checkpoint, backend: Backend): Promise<Model> {
     const weights = new Map<string, Float32Array>();
-    for (const name of tensorShapes(checkpoint.architecture).keys()) weights.set(name, await checkpoint.tensor(name));
+    for (const name of tensorsOf(checkpoint.architecture).keys()) weights.set(name, await checkpoint.tensor(name));
     return new Model(checkpoint, backend, weights);
   }
 

@@ -221,3 +221,33 @@ function toFloat32(bytes: Uint8Array, dtype: string): Float32Array | undefined {
 
 /** A view that typed arrays of four bytes can be laid over, copied only where the bytes start at an odd place. */
 const byteLengthAligned = (bytes: Uint8Array) => (bytes.byteOffset % 4 === 0 ? bytes : bytes.slice());
+
+export interface WritableTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** A safetensors file of float32 tensors. */
+export function encodeSafetensors(
+  tensors: readonly WritableTensor[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let length = 0;
+  for (const { name, shape, data } of tensors) {
+    header[name] = { dtype: "F32", shape, data_offsets: [length, length + data.byteLength] };
+    length += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const base = 8 + Math.ceil(json.length / 8) * 8; // padded with spaces, so that the values are aligned
+  const file = new Uint8Array(base + length);
+  new DataView(file.buffer).setBigUint64(0, BigInt(base - 8), true);
+  file.fill(32, 8, base).set(json, 8);
+  let offset = base;
+  for (const { data } of tensors) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return file;
+}
