@@ -38,19 +38,30 @@ const pages = [
   { name: "Basin", path: "/basin" },
   { name: "Positional bias", path: "/positional-bias" },
   { name: "Model", path: "/model" },
-];
+].filter(({ path }) => existsSync(join(root, `${path}.md`)));
+
+function header({ path: current }: { path: string }): string {
+  const links = pages.map(({ name, path }) => {
+    const state = path === current ? ' aria-current="page"' : "";
+    return `<a href="${path}"${state}>${name}</a>`;
+  });
+  return `<a class="brand" href="/">Attention Observatory</a><nav aria-label="Pages">${links.join(" ")}</nav>`;
+}
 
 export default {
   root,
   output: "dist",
   title: "Attention Observatory",
   home: "Overview",
-  pages: pages.filter(({ path }) => existsSync(join(root, `${path}.md`))),
+  pages,
+  header,
+  sidebar: false, // the header holds the few pages that there are
+  toc: { show: true, label: "On this page" },
   style: "style.css",
   globalStylesheets: [], // the default is Google Fonts
   head: `<link rel="icon" href="data:,">`,
   footer: "Attention Observatory: every number on this page was computed by the experiment that its passport names.",
-  search: true,
+  search: false,
   pager: false,
   interpreters: { ".ts": [process.execPath, "--import", "tsx"] },
 };

@@ -23,21 +23,20 @@ export interface TableInfo {
   readonly href: string;
 }
 
-let instance: Promise<duckdb.AsyncDuckDB> | undefined;
-
-/** Starts once per page. The exception-handling build runs in a module worker, which needs no special headers. */
-function open(): Promise<duckdb.AsyncDuckDB> {
-  instance ??= (async () => {
-    const script = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js");
-    const wasm = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
-    const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), new Worker(script, { type: "module" }));
-    await db.instantiate(wasm);
-    // Without the casts, round(1.234, 2) would arrive as 123 and count(*) as a BigInt.
-    await db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
-    return db;
-  })();
-  return instance;
+/** The exception-handling build in a module worker: needs no special headers from the server. */
+async function open(): Promise<duckdb.AsyncDuckDB> {
+  const script = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js");
+  const wasm = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+  const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), new Worker(script, { type: "module" }));
+  await db.instantiate(wasm);
+  // Without the casts, round(1.234, 2) would arrive as 123 and count(*) as a BigInt.
+  await db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
+  return db;
 }
+
+// Starting takes most of the time to the first chart: begin while the page still loads its other modules.
+const instance = open();
+instance.catch(() => undefined); // reported by database(), which awaits it
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
 function fileName(href: string): string {
@@ -158,11 +157,10 @@ export async function database(
   files: Readonly<Record<string, string>>,
   invalidation?: Promise<unknown>,
 ): Promise<Database> {
-  const starting = open();
   const bytes = Object.values(files).map(fetchBytes);
   // A rejection is reported by insert(); until it gets there it must not count as unhandled.
   for (const pending of bytes) pending.catch(() => undefined);
-  const connection = await (await starting).connect();
+  const connection = await (await instance).connect();
   await connection.query("SET autoload_known_extensions=false");
   const db = new Database(connection);
   for (const [i, [name, href]] of Object.entries(files).entries()) await db.insert(name, href, bytes[i]);

@@ -52,7 +52,7 @@ class FigureView {
   readonly #caption = element("figcaption");
   readonly #message = element("p", { class: "figure-message", role: "status", hidden: true });
   readonly #details = element("details", { class: "figure-data" });
-  readonly #passports = element("div", { class: "figure-passports" });
+  readonly #foot = element("div", { class: "figure-foot" });
   #options: FigureOptions;
   #rows: readonly Row[] = [];
   #sql = "";
@@ -61,8 +61,7 @@ class FigureView {
     this.#options = options;
     this.#chart = new Chart(options.height);
     this.element = element("figure", { class: "figure", id: options.id });
-    this.element.append(this.#caption, this.#chart.element, this.#message);
-    if (!options.compact) this.element.append(this.#details, this.#passports);
+    this.element.append(this.#caption, this.#chart.element, this.#message, this.#foot);
     this.#details.addEventListener("toggle", () => this.#fillDetails());
     if (options.select) this.#selectable(options.select);
     else this.#chart.element.setAttribute("role", "img");
@@ -82,7 +81,7 @@ class FigureView {
     this.#fillDetails();
     const names = typeof options.table === "string" ? [options.table] : options.table;
     const tables = names.map((name) => options.db.tables.get(name)).filter((table) => table !== undefined);
-    this.#passports.replaceChildren(...passportsOf(tables));
+    this.#foot.replaceChildren(...passportsOf(tables), ...(options.compact ? [] : [this.#details]));
   }
 
   #show(problem: string | undefined): void {
@@ -133,7 +132,7 @@ class FigureView {
   }
 
   #fillDetails(): void {
-    const summary = this.#details.firstElementChild ?? element("summary", {}, "Data, query and downloads");
+    const summary = this.#details.firstElementChild ?? element("summary", {}, "Data and query");
     if (!this.#details.open) {
       this.#details.replaceChildren(summary);
       return;

@@ -1,53 +1,61 @@
 /** The charts that recur, as Vega-Lite specs: pages name fields and titles, and stay free of drawing logic. */
 import type { Spec, Unit } from "./chart.js";
+import type { Row } from "./database.js";
 import { colours, type Mode, palettes } from "./palette.js";
 
 /** A field with the title of its axis or legend, unit included: "Entropy (nats)". */
 export interface FieldOptions {
   readonly field: string;
-  readonly title: string;
+  readonly title?: string;
   /** d3 format of labels and tooltips. */
   readonly format?: string;
 }
 
 export interface Numeric extends FieldOptions {
   readonly domain?: readonly [number, number];
-  /** Start the axis at zero (default for y of bars; elsewhere only where asked). */
+  /** Makes the axis start at zero; bars always do. */
   readonly zero?: boolean;
-  readonly log?: boolean;
+  /** Base of a logarithmic axis. */
+  readonly log?: number;
+  /** Ticks at whole numbers only: layers, heads, pieces. */
+  readonly whole?: boolean;
 }
 
 const FORMAT = ".3~g";
 
-function axis({ field, title, format, domain, zero = false, log }: Numeric, channel: "x" | "y"): Unit {
+function axis({ field, title, format, domain, zero = false, log, whole }: Numeric, channel: "x" | "y"): Unit {
   return {
     field,
     type: "quantitative",
     title,
-    axis: { format: format ?? "~g", ...(channel === "x" ? { grid: false } : {}) },
+    axis: { ...(format ? { format } : {}), ...(whole ? { format: "d", tickMinStep: 1 } : {}), grid: channel === "y" },
     scale: {
-      zero,
-      nice: !domain && channel === "y",
-      ...(domain ? { domain, clamp: true } : {}),
-      ...(log ? { type: "log" } : {}),
+      ...(log ? { type: "log", base: log } : { zero }),
+      ...(domain ? { domain, clamp: true } : { nice: channel === "y" }),
     },
   };
 }
 
-const tip = ({ field, title, format }: FieldOptions, type: "quantitative" | "nominal" = "quantitative"): Unit =>
-  type === "quantitative" ? { field, type, title, format: format ?? FORMAT } : { field, type, title };
+const quote = (text: string) => JSON.stringify(text);
 
-function distinct(rows: readonly Readonly<Record<string, unknown>>[], field: string): string[] {
-  return [...new Set(rows.map((row) => String(row[field])))];
+const tip = (
+  { field, title = field, format }: FieldOptions,
+  type: "quantitative" | "nominal" = "quantitative",
+): Unit => (type === "quantitative" ? { field, type, title, format: format ?? FORMAT } : { field, type, title });
+
+/** Values of a field: numbers in their order, names in the order of the rows. */
+function distinct(rows: readonly Row[], field: string): (string | number)[] {
+  const values = [...new Set(rows.map((row) => (typeof row[field] === "number" ? row[field] : String(row[field]))))];
+  return values.every((value) => typeof value === "number") ? values.sort((a, b) => a - b) : values;
 }
 
 /** Colour by name, the same name in the same colour on every page. */
-function colourOf(field: FieldOptions, names: readonly string[], mode: Mode): Unit {
+function colourOf(field: FieldOptions, names: readonly (string | number)[], mode: Mode): Unit {
   return {
     field: field.field,
     type: "nominal",
-    title: field.title,
-    scale: { domain: names, range: colours(names, mode) },
+    title: field.title ?? null,
+    scale: { domain: names, range: colours(names.map(String), mode) },
     sort: names,
     legend: names.length > 1 ? {} : null,
   };
@@ -63,9 +71,12 @@ export interface HeatmapOptions {
   readonly select?: string;
 }
 
+/** Pixels: cells that are much wider than high are hard to compare along a column. */
+const WIDEST_CELL = 72;
+
 /** Cells of x × y; the first y is at the bottom, as layers are drawn. */
 export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
-  return ({ mode }) => {
+  return ({ mode, rows, width }) => {
     const { text } = palettes[mode];
     const scale =
       middle === undefined
@@ -79,24 +90,28 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
           type: "quantitative",
           title: value.title,
           scale,
-          legend: { format: value.format ?? "~g", gradientLength: 160 },
+          legend: value.format ? { format: value.format } : {},
         },
         tooltip: [tip(x, "nominal"), tip(y, "nominal"), tip(value)],
       },
     };
+    const same = ({ field }: FieldOptions) => `datum[${quote(field)}] === ${select}[${quote(field)}]`;
     const chosen = {
-      transform: [
-        {
-          filter: `datum[${JSON.stringify(x.field)}] == ${select}[${JSON.stringify(x.field)}] && datum[${JSON.stringify(y.field)}] == ${select}[${JSON.stringify(y.field)}]`,
-        },
-      ],
+      transform: [{ filter: `${same(x)} && ${same(y)}` }],
       mark: { type: "rect", fill: null, stroke: text, strokeWidth: 2, tooltip: false },
     };
+    const across = distinct(rows, x.field).length * WIDEST_CELL;
     return {
+      ...(across < width ? { width: across } : {}),
       ...(select ? { params: [{ name: select, value: {} }] } : {}),
       encoding: {
-        x: { field: x.field, type: "ordinal", title: x.title, axis: { labelAngle: 0 } },
-        y: { field: y.field, type: "ordinal", title: y.title, sort: "descending" },
+        x: { field: x.field, type: "ordinal", title: x.title ?? null, axis: { labelAngle: 0 } },
+        y: {
+          field: y.field,
+          type: "ordinal",
+          title: y.title ?? null,
+          sort: "descending",
+        },
       },
       layer: select ? [cell, chosen] : [cell],
     };
@@ -124,41 +139,46 @@ export function profile(options: ProfileOptions): Spec {
 
 function profileUnit(
   { x, y, low, high, series, reference, points }: ProfileOptions,
-  names: readonly string[],
+  names: readonly (string | number)[],
   mode: Mode,
 ): Unit {
-  const colour = series ? { color: colourOf(series, names, mode) } : {};
-  const tooltip = [tip(x), ...(series ? [tip(series, "nominal")] : []), tip(y)];
-  if (low && high)
-    tooltip.push(
-      tip({ field: low, title: "low", format: y.format }),
-      tip({ field: high, title: "high", format: y.format }),
-    );
+  const horizontal = { x: axis(x, "x"), ...(series ? { color: colourOf(series, names, mode) } : {}) };
   const vertical = axis(y, "y");
+  const band = low && high ? { low, high } : undefined;
+  const tooltip = [
+    tip(x),
+    ...(series ? [tip(series, "nominal")] : []),
+    tip(y),
+    ...(band ? [band.low, band.high].map((field) => tip({ field, title: field, format: y.format })) : []),
+  ];
   return {
-    encoding: { x: axis(x, "x") },
     layer: [
-      ...(low && high
+      ...(band
         ? [
             {
               mark: { type: "area", opacity: 0.18, tooltip: false },
-              encoding: { y: { ...vertical, field: low }, y2: { field: high }, ...colour },
+              encoding: { ...horizontal, y: { ...vertical, field: band.low }, y2: { field: band.high } },
             },
           ]
         : []),
-      { mark: { type: "line", point: points ? { size: 40 } : false }, encoding: { y: vertical, ...colour, tooltip } },
-      // An invisible point under the pointer makes every value of a thin line easy to hit.
-      { mark: { type: "point", size: 160, opacity: 0 }, encoding: { y: vertical, ...colour, tooltip } },
+      { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
+      // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
+      {
+        mark: { type: "point", size: points ? 45 : 140, opacity: points ? 1 : 0 },
+        encoding: { ...horizontal, y: vertical, tooltip },
+      },
       ...(reference ? referenceLayers(reference) : []),
     ],
   };
 }
 
 function referenceLayers({ y, label }: { readonly y: number; readonly label: string }): Unit[] {
+  const once = { data: { values: [{}] } };
   return [
-    { mark: { type: "rule", strokeDash: [4, 4], tooltip: false }, encoding: { x: {}, y: { datum: y } } },
+    { ...once, mark: { type: "rule", strokeDash: [4, 4], tooltip: false }, encoding: { y: { datum: y } } },
     {
-      mark: { type: "text", align: "right", baseline: "bottom", dy: -4, text: label, tooltip: false, opacity: 0.8 },
+      ...once,
+      mark: { type: "text", align: "right", baseline: "bottom", dy: -4, text: label, tooltip: false },
       encoding: { x: { value: "width" }, y: { datum: y } },
     },
   ];
@@ -207,34 +227,65 @@ export function estimates({ category, value, low, high, series }: BarsOptions): 
   };
 }
 
-export interface SmallMultiplesOptions extends ProfileOptions {
-  /** One small chart per value. */
+export interface SmallMultiplesOptions {
+  /** One small chart per value, in the order of the rows. */
   readonly facet: FieldOptions;
+  /** The chart of one value: `profile({…})`, `heatmap({…})` or plain Vega-Lite. */
+  readonly cell: Spec;
   /** Smallest width of one chart, in pixels. */
   readonly minWidth?: number;
   /** Height of one chart, in pixels. */
   readonly cellHeight?: number;
 }
 
-/** The same profile for each value of a field, in as many columns as fit. */
-export function smallMultiples({ facet, minWidth = 150, cellHeight = 110, ...options }: SmallMultiplesOptions): Spec {
+/** The same chart for each value of a field, on shared axes, in as many columns as fit. */
+export function smallMultiples({ facet, cell, minWidth = 110, cellHeight = 110 }: SmallMultiplesOptions): Spec {
   return ({ rows, mode, width }) => {
-    const facets = distinct(rows, facet.field).length;
-    const axes = 56;
-    const columns = Math.max(1, Math.min(facets, Math.floor((width - axes) / (minWidth + 18))));
-    const names = options.series ? distinct(rows, options.series.field) : [];
+    const values = distinct(rows, facet.field);
+    const [margin, gap] = [44, 20]; // y labels left of the first column; between columns
+    const fitting = Math.max(1, Math.floor((width - margin) / (minWidth + gap)));
+    const columns = Math.ceil(values.length / Math.ceil(values.length / fitting)); // rows of even length
+    const cellWidth = Math.floor((width - margin) / columns - gap);
+    const unit = typeof cell === "function" ? cell({ rows, mode, width: cellWidth }) : cell;
+    const titles: Titles = {};
     return {
       facet: {
         field: facet.field,
         type: "ordinal",
-        header: { labelExpr: `${JSON.stringify(`${facet.title} `)} + datum.label` },
+        sort: values,
+        header: { labelExpr: `${quote(facet.title ? `${facet.title} ` : "")} + (datum.label)` },
       },
       columns,
-      spec: {
-        ...profileUnit(options, names, mode),
-        width: Math.floor((width - axes) / columns - 18),
-        height: cellHeight,
+      spec: { ...liftTitles(unit, titles), width: cellWidth, height: cellHeight },
+      title: {
+        text: [titles.y, titles.x && lowerFirst(titles.x)].filter(Boolean).join(" by "),
+        fontSize: 12,
+        fontWeight: 500,
       },
     };
+  };
+}
+
+const lowerFirst = (text: string) => (/^[A-Z][a-z]/.test(text) ? text[0].toLowerCase() + text.slice(1) : text);
+
+interface Titles {
+  x?: string;
+  y?: string;
+}
+
+/** Takes the axis titles off a chart that is repeated, to be said once. */
+function liftTitles(unit: Unit, titles: Titles): Unit {
+  const { encoding, layer } = unit as { encoding?: Record<string, Unit>; layer?: readonly Unit[] };
+  const lifted: Record<string, Unit> = { ...encoding };
+  for (const channel of ["x", "y"] as const) {
+    const title = encoding?.[channel]?.title;
+    if (typeof title !== "string") continue;
+    titles[channel] ??= title;
+    lifted[channel] = { ...encoding?.[channel], title: null };
+  }
+  return {
+    ...unit,
+    ...(encoding ? { encoding: lifted } : {}),
+    ...(layer ? { layer: layer.map((inner) => liftTitles(inner, titles)) } : {}),
   };
 }
