@@ -1,0 +1,30 @@
+import { basinDepth, itemAttention } from "./items.js";
+import { distanceOctaves, mass } from "./mass.js";
+import type { Metric } from "./metric.js";
+import { keyNorm, residualNorm, valueNorm } from "./norms.js";
+import { duplicateToken, induction, previousToken, retrievalScore } from "./patterns.js";
+import { effectiveSupport, entropy, maximum, meanDistance, normalisedEntropy } from "./rows.js";
+import { laterSinks, received, sinkRate } from "./sinks.js";
+
+/** Every metric there is. */
+export const metrics: readonly Metric<unknown>[] = [
+  entropy,
+  normalisedEntropy,
+  effectiveSupport,
+  maximum,
+  meanDistance,
+  mass,
+  distanceOctaves,
+  received,
+  sinkRate,
+  laterSinks,
+  previousToken,
+  duplicateToken,
+  induction,
+  retrievalScore,
+  itemAttention,
+  basinDepth,
+  keyNorm,
+  valueNorm,
+  residualNorm,
+];
