@@ -1,0 +1,62 @@
+/**
+ * Running text for the experiments on entropy and sinks: one window per held-out document, sources taken in turn, so
+ * that the first N records are as different from each other as N can be.
+ *
+ *   npx tsx loaders/prompts/texts.ts     reads data/texts/heldout.jsonl, writes data/prompts/texts.jsonl
+ */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Random } from "../../engine/random.js";
+import { dataFolder } from "../project.js";
+
+export interface Text {
+  readonly id: string;
+  readonly source: string;
+  readonly package: string;
+  readonly licence: string;
+  readonly text: string;
+}
+
+export const heldoutFile = join(dataFolder, "texts/heldout.jsonl");
+export const textsFile = join(dataFolder, "prompts/texts.jsonl");
+
+/** About 1,000 tokens of the bundled tokenizer: enough for 512 split, 128 scored and a denser tokenizer. */
+const CHARACTERS = 3600;
+const RECORDS = 64;
+const SEED = 2;
+
+/** A window of a document that starts at a paragraph, drawn among those that leave it its full length. */
+function window(text: string, random: Random): string {
+  const starts = [0];
+  for (const { index, 0: gap } of text.matchAll(/\n\n+/g)) {
+    if (index + gap.length + CHARACTERS <= text.length) starts.push(index + gap.length);
+  }
+  const start = random.pick(starts);
+  return text.slice(start, start + CHARACTERS);
+}
+
+export function generate(documents: readonly Text[]): Text[] {
+  const random = new Random(SEED);
+  const long = random.shuffle(documents).filter(({ text }) => text.length >= CHARACTERS);
+  const sources = [...new Set(long.map(({ source }) => source))];
+  const bySource = sources.map((name) => long.filter(({ source }) => source === name));
+  const turns = Math.max(...bySource.map((of) => of.length));
+  return Array.from({ length: turns }, (_, turn) => bySource.flatMap((of) => of.slice(turn, turn + 1)))
+    .flat()
+    .slice(0, RECORDS)
+    .map((document) => ({ ...document, text: window(document.text, random) }));
+}
+
+export async function readTexts(file: string): Promise<Text[]> {
+  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line) as Text);
+}
+
+export const serialise = (texts: readonly Text[]) => texts.map((text) => `${JSON.stringify(text)}\n`).join("");
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const texts = generate(await readTexts(heldoutFile));
+  await writeFile(textsFile, serialise(texts));
+  console.error(`${textsFile}: ${texts.length} texts`);
+}
