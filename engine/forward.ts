@@ -45,7 +45,7 @@ export interface Request {
   readonly logits?: "loss" | "last" | "all";
   /** The full matrix. Memory grows with tokens²: for short prompts, tests and drawings only. */
   readonly attention?: boolean;
-  /** Mean over heads of the scores before masking and softmax. Memory grows with tokens². */
+  /** Mean over heads of the scores before keyBias, masking and softmax, all keys included. Memory grows with tokens². */
   readonly scores?: boolean;
 }
 

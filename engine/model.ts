@@ -60,24 +60,28 @@ export class Model {
     const beyondTrainedLength = lastPosition(prompt) >= this.architecture.contextLength;
     const report = new Report(this.architecture, plan, request, tokens, beyondTrainedLength);
     const cache = new Cache(this.architecture, tokens);
-    for (let start = 0; start < tokens; start += chunk) {
+    const step = plan.scores ? tokens : chunk; // scores of all keys, those after the query too, need all keys at once
+    for (let start = 0; start < tokens; start += step) {
       signal?.throwIfAborted();
-      const end = Math.min(start + chunk, tokens);
-      const feeds = feedsOf({
-        architecture: this.architecture,
-        prompt,
-        request,
-        plan,
-        start,
-        end,
-        Tensor: this.backend.Tensor,
-      });
-      const past = cache.past(start, this.backend);
+      const end = Math.min(start + step, tokens);
       const last = end === tokens;
-      const fetches = session.outputNames
-        .filter((name) => (name !== "keys" && name !== "values") || !last)
-        .filter((name) => name !== "logits" || last || plan.logits === "all");
-      const outputs = await session.run({ ...feeds, ...past }, fetches);
+      const fetches = session.outputNames.filter((name) => isNeeded(name, plan, last));
+      if (fetches.length === 0) break;
+      const outputs = await session.run(
+        {
+          ...feedsOf({
+            architecture: this.architecture,
+            prompt,
+            request,
+            plan,
+            start,
+            end,
+            Tensor: this.backend.Tensor,
+          }),
+          ...cache.past(start, this.backend),
+        },
+        fetches,
+      );
       report.add({ start, queries: end - start, outputs });
       if (!last) cache.append(start, end, outputs.keys, outputs.values);
     }
@@ -105,6 +109,12 @@ export class Model {
     }
     return session;
   }
+}
+
+/** The cache is for later chunks only, and logits of the last position only come with the last chunk. */
+function isNeeded(output: string, plan: Plan, last: boolean): boolean {
+  if (output === "keys" || output === "values") return !last;
+  return output !== "logits" || last || plan.logits === "all";
 }
 
 /** Keys and values of all layers, so laid out that those of the past are the beginning of each array. */

@@ -1,0 +1,68 @@
+/** Everything a forward pass can report, computed by the metrics' references from full float64 rows. */
+import type { Forward, Prompt, Request } from "../../engine/forward.js";
+import { mass } from "../../engine/metrics/mass.js";
+import { keyNorm, residualNorm, valueNorm } from "../../engine/metrics/norms.js";
+import { entropy, maximum, meanDistance } from "../../engine/metrics/rows.js";
+import type { Replay } from "./replay.js";
+
+type Field = Exclude<keyof Forward, "tokens" | "beyondTrainedLength">;
+
+/** Flat values of every field that the request asks for. */
+export function expected(replay: Replay, prompt: Prompt, request: Request): Partial<Record<Field, number[]>> {
+  const { attention, keys, values, residual, logits } = replay;
+  const tokens = prompt.ids.length;
+  const heads = attention.flat(); // layers · heads × queries × [visible keys]
+  const perRow = (of: (row: Float64Array, query: number) => number) => heads.flatMap((rows) => rows.map(of));
+  const fields: Partial<Record<Field, number[]>> = {};
+  if (request.rows) {
+    fields.entropy = perRow((row) => entropy.reference(row));
+    fields.maximum = perRow((row) => maximum.reference(row));
+    fields.meanDistance = perRow((row, query) => meanDistance.reference(row, query));
+  }
+  const { keySegments, queryGroups, targets } = request;
+  if (keySegments) {
+    fields.mass = heads.flatMap((rows) =>
+      keySegments.flatMap((weights) => rows.map((row) => mass.reference(row, weights))),
+    );
+  }
+  if (queryGroups) {
+    fields.received = heads.flatMap((rows) =>
+      queryGroups.flatMap((weights) =>
+        rows.map((_, key) => rows.reduce((sum, row, q) => sum + weights[q] * (row[key] ?? 0), 0)),
+      ),
+    );
+  }
+  if (targets) {
+    fields.pattern = heads.flatMap((rows) =>
+      targets.flatMap((target) => rows.map((row, query) => (target[query] < 0 ? Number.NaN : row[target[query]]))),
+    );
+  }
+  if (request.distances) {
+    fields.distances = heads.flatMap((rows) =>
+      rows.map((_, d) => rows.reduce((sum, row, query) => sum + (query >= d ? row[query - d] : 0), 0)),
+    );
+  }
+  if (request.norms) {
+    fields.keyNorm = keys.flat(2).map((vector) => keyNorm.reference(vector));
+    fields.valueNorm = values.flat(2).map((vector) => valueNorm.reference(vector));
+    fields.residualNorm = residual.flat().map((vector) => residualNorm.reference(vector));
+  }
+  if (request.logits) {
+    const next = logits.slice(0, -1).map((row, t) => ({ row, target: row[prompt.ids[t + 1]] }));
+    fields.logProbability = next.map(({ row, target }) => {
+      const largest = row.reduce((a, b) => Math.max(a, b));
+      return target - largest - Math.log(row.reduce((sum, x) => sum + Math.exp(x - largest), 0));
+    });
+    fields.correct = next.map(({ row, target }) => (row.every((x) => x <= target) ? 1 : 0));
+    if (request.logits === "all") fields.logits = logits.flatMap((row) => [...row]);
+    if (request.logits === "last") fields.logits = [...logits[tokens - 1]];
+  }
+  if (request.attention) {
+    fields.attention = perRowPadded(heads.flat(), tokens);
+  }
+  if (request.scores) fields.scores = replay.scores.flatMap((rows) => rows.flatMap((row) => [...row]));
+  return fields;
+}
+
+const perRowPadded = (rows: readonly Float64Array[], tokens: number): number[] =>
+  rows.flatMap((row) => [...row, ...new Array<number>(tokens - row.length).fill(0)]);

@@ -1,0 +1,156 @@
+/** Every statistic on every device against float64 rows: plain, in chunks of any size, and under every intervention. */
+import { afterAll, describe, expect, test } from "vitest";
+import type { Broadcast, Forward, Prompt, Request } from "../../engine/forward.js";
+import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
+import { Model } from "../../engine/model.js";
+import { Random } from "../../engine/random.js";
+import { expected } from "./expected.js";
+import { architectures, backend, devices, goldenCheckpoint, goldenReference, largestError, shown } from "./golden.js";
+import { replay } from "./replay.js";
+
+const table: Record<string, string>[] = [];
+
+afterAll(() => {
+  console.table(table);
+});
+
+const random = new Random(1);
+const filled = (dims: readonly number[], value: () => number): Broadcast => ({
+  dims,
+  data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, value),
+});
+const weights = (tokens: number) => Float32Array.from({ length: tokens }, () => random.next());
+
+/** All that can be asked for at once. */
+function everything(ids: Int32Array): Request {
+  return {
+    rows: true,
+    keySegments: [weights(ids.length), new Float32Array(ids.length).fill(1, 3, 9)],
+    queryGroups: [new Float32Array(ids.length).fill(1), weights(ids.length), weights(ids.length)],
+    targets: [previousTargets(ids.length), duplicateTargets(ids), inductionTargets(ids)],
+    distances: true,
+    norms: true,
+    logits: "all",
+    attention: true,
+    scores: true,
+  };
+}
+
+function interventions(ids: Int32Array, layers: number, heads: number): Record<string, Prompt> {
+  const tokens = ids.length;
+  const bias = () => random.normal() * 2;
+  const hidden = Float32Array.from({ length: tokens }, (_, key) => (key === 0 || key === 5 ? -1e9 : 0));
+  return {
+    none: { ids },
+    "key bias, all alike": { ids, keyBias: filled([1, 1, tokens], bias) },
+    "key bias per layer": { ids, keyBias: filled([layers, 1, tokens], bias) },
+    "key bias per head": { ids, keyBias: filled([1, heads, tokens], bias) },
+    "key bias per layer and head": { ids, keyBias: filled([layers, heads, tokens], bias) },
+    "hidden keys": { ids, keyBias: { dims: [1, 1, tokens], data: hidden } },
+    "keys hidden by −∞": {
+      ids,
+      keyBias: { dims: [1, 1, tokens], data: hidden.map((x) => (x ? Number.NEGATIVE_INFINITY : 0)) },
+    },
+    "head gate": { ids, headGate: filled([layers, heads], () => (random.next() < 0.3 ? 0 : random.normal())) },
+    "head gate per layer": { ids, headGate: filled([layers, 1], () => random.normal()) },
+    temperature: { ids, temperature: filled([layers, heads], () => 0.3 + 2 * random.next()) },
+    "temperature per head": { ids, temperature: filled([1, heads], () => 0.3 + 2 * random.next()) },
+    positions: { ids, positions: Int32Array.from(ids, () => random.int(100)) },
+    pieces: { ids, pieces: Int32Array.from(ids, (_, t) => (t < 3 ? 0 : t < 10 ? 1 : t < 18 ? 2 : -1)) },
+    "scattered pieces": { ids, pieces: Int32Array.from(ids, () => random.int(5) - 1) },
+    "all together": {
+      ids,
+      positions: Int32Array.from(ids, () => random.int(100)),
+      pieces: Int32Array.from(ids, (_, t) => (t < 3 ? 0 : t < 10 ? 1 : t < 18 ? 2 : -1)),
+      keyBias: filled([layers, heads, tokens], bias),
+      headGate: filled([layers, heads], () => random.normal()),
+      temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
+    },
+  };
+}
+
+/** The largest error of each field that the reference has. */
+function errors(actual: Forward, reference: ReturnType<typeof expected>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(reference).map(([name, values]) => {
+      const field = actual[name as keyof typeof reference];
+      const data = field && "dims" in field ? field.data : (field ?? []);
+      return [name, largestError(data, values, relative.has(name))];
+    }),
+  );
+}
+
+/** Tokens, lengths and sums of products, not probabilities: their error is told in parts of the value where it exceeds 1. */
+const relative = new Set([
+  "meanDistance",
+  "logits",
+  "logProbability",
+  "scores",
+  "keyNorm",
+  "valueNorm",
+  "residualNorm",
+]);
+const tolerance = 1e-4;
+
+describe.each(architectures)("%s", (name) => {
+  describe.each(devices)("on %s", (device) => {
+    test("statistics equal the float64 reference, in chunks of any size", async () => {
+      const checkpoint = await goldenCheckpoint(name);
+      const model = await Model.load(checkpoint, await backend(device));
+      const ids = (await goldenReference(name)).sequences[1];
+      const request = everything(ids);
+      const reference = expected(await replay(checkpoint, { ids }), { ids }, request);
+      const largest: Record<string, number> = {};
+      for (const chunk of [256, 24, 23, 12, 7, 1]) {
+        for (const [field, error] of Object.entries(
+          errors(await model.forward({ ids }, request, { chunk }), reference),
+        )) {
+          largest[field] = Math.max(largest[field] ?? 0, error);
+        }
+      }
+      table.push({ architecture: name, device, ...shown(largest) });
+      for (const [field, error] of Object.entries(largest)) expect(error, field).toBeLessThan(tolerance);
+      await model.release();
+    });
+
+    test("interventions do what they are defined to do", async () => {
+      const checkpoint = await goldenCheckpoint(name);
+      const model = await Model.load(checkpoint, await backend(device));
+      const ids = (await goldenReference(name)).sequences[0];
+      const request = everything(ids);
+      const plain = expected(await replay(checkpoint, { ids }), { ids }, request);
+      for (const [what, prompt] of Object.entries(
+        interventions(ids, model.architecture.layers, model.architecture.heads),
+      )) {
+        const reference = expected(await replay(checkpoint, prompt), prompt, request);
+        const effect = largestError(plain.logits ?? [], reference.logits ?? []);
+        if (what !== "none") expect(effect, `${what} changes the logits`).toBeGreaterThan(0.1);
+        for (const [field, error] of Object.entries(
+          errors(await model.forward(prompt, request, { chunk: 10 }), reference),
+        )) {
+          expect(error, `${what}: ${field}`).toBeLessThan(tolerance);
+        }
+      }
+      await model.release();
+    });
+  });
+
+  test("what is not asked for is not reported", async () => {
+    const model = await Model.load(await goldenCheckpoint(name), await backend("cpu"));
+    const ids = (await goldenReference(name)).sequences[0];
+    expect(Object.keys(await model.forward({ ids })).sort()).toEqual(["beyondTrainedLength", "tokens"]);
+    expect(Object.keys(await model.forward({ ids }, { logits: "loss" })).sort()).toEqual([
+      "beyondTrainedLength",
+      "correct",
+      "logProbability",
+      "tokens",
+    ]);
+    const { logits } = await model.forward({ ids }, { logits: "last" }, { chunk: 5 });
+    const all = await model.forward({ ids }, { logits: "all" });
+    expect(logits?.dims).toEqual([1, model.architecture.vocabulary]);
+    expect(
+      largestError(logits?.data ?? [], all.logits?.data.subarray(-model.architecture.vocabulary) ?? []),
+    ).toBeLessThan(2e-4);
+    await model.release();
+  });
+});
