@@ -145,7 +145,8 @@ export class Chart {
         .run();
       return;
     }
-    const host = element("div");
+    // The chart's own element carries the text for screen readers; Vega's thousands of labelled marks would bury it.
+    const host = element("div", { "aria-hidden": "true" });
     const view = viewOf(unit, this.#rows, this.#width, this.#height, of);
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.renderer(renderer).tooltip(tooltip.call).initialize(host).hover();

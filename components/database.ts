@@ -2,10 +2,9 @@
 import * as duckdb from "@duckdb/duckdb-wasm";
 import { type Field, RecordBatchReader, type Schema } from "apache-arrow";
 import { type Passport, parsePassport } from "./passport.js";
+import { bind, type Parameters } from "./sql.js";
 
-export type Value = string | number | boolean | null;
 export type Row = Readonly<Record<string, unknown>>;
-export type Parameters = Readonly<Record<string, Value | readonly Value[]>>;
 
 export interface ColumnInfo {
   readonly name: string;
@@ -71,24 +70,6 @@ function describe(field: Field): ColumnInfo {
     meaning: field.metadata.get("meaning"),
     unit: field.metadata.get("unit"),
   };
-}
-
-function literal(value: Value | readonly Value[]): string {
-  if (value === null) return "NULL";
-  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
-  if (typeof value === "number") return Number.isFinite(value) ? String(value) : `'${value}'::DOUBLE`;
-  if (typeof value === "boolean") return String(value);
-  return `[${value.map(literal).join(", ")}]`;
-}
-
-/** Replaces $name outside of quotes and comments by the value's literal, so that the SQL shown is the SQL run. */
-export function bind(sql: string, parameters: Parameters = {}): string {
-  const token = /'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\$([A-Za-z_]\w*)/g;
-  return sql.replace(token, (match: string, name: string | undefined) => {
-    if (name === undefined) return match;
-    if (!(name in parameters)) throw new Error(`The query uses $${name}, which is not among its parameters.`);
-    return literal(parameters[name]);
-  });
 }
 
 type Plain = { toJSON(): unknown; toArray?(): Iterable<unknown> };

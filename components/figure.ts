@@ -3,11 +3,11 @@
  * downloads of exactly what is drawn, and the passport of the data.
  */
 import { Chart, type Spec } from "./chart.js";
-import type { Database, Parameters, Row, TableInfo } from "./database.js";
-import { bind } from "./database.js";
+import type { Database, Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
 import { cell, number } from "./format.js";
 import { passportElement, warning } from "./passport.js";
+import { bind, type Parameters } from "./sql.js";
 
 export interface FigureOptions {
   readonly db: Database;
@@ -163,7 +163,7 @@ class FigureView {
 
 /** Identical passports, of tables written by the same run, are shown once. */
 function passportsOf(tables: readonly TableInfo[]): Node[] {
-  const distinct = new Map(tables.map(({ passport }) => [JSON.stringify(passport), passport]));
+  const distinct = new Map(tables.map(({ passport }) => [passport?.key, passport]));
   return [...distinct.values()].flatMap((passport) => {
     if (!passport) return [];
     const alarm = warning(passport);

@@ -1,67 +1,59 @@
 /** Where a result comes from: one readable line under every figure, everything on request, and a loud word on controls. */
-
 import { element } from "./element.js";
 import { number } from "./format.js";
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** The passport that travels in the Arrow schema's metadata. Only what is shown in the line is named here. */
+/** The passport that travels in the Arrow schema's metadata; only what the line names is typed. */
 export interface Passport {
+  readonly model?: { readonly name: string; readonly control?: string };
+  readonly device?: { readonly name: string };
+  readonly machine?: Readonly<Record<string, string>>;
+  readonly commit?: string;
+  /** Whether the checkout had no changes of its own. */
+  readonly clean?: boolean;
+  readonly key: string;
+  /** ISO 8601 in UTC. */
+  readonly date: string;
   readonly [name: string]: Json | undefined;
 }
 
-export const BUNDLED_MODEL = "observatory-8m";
+/** The model that the sentences of this site are written about. */
+const BUNDLED_MODEL = "observatory-8m";
 
 export function parsePassport(text: string | undefined): Passport | undefined {
-  if (!text) return undefined;
+  if (text === undefined) return undefined;
   const value: unknown = JSON.parse(text);
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Passport) : undefined;
+  const { key, date } = (typeof value === "object" && value !== null ? value : {}) as Partial<Passport>;
+  if (typeof key !== "string" || typeof date !== "string") throw new Error("its passport has no key or no date");
+  return value as Passport;
 }
 
-function at(passport: Passport, ...path: readonly string[]): Json | undefined {
-  let value: Json | undefined = passport as Json;
-  for (const name of path) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    value = (value as { readonly [name: string]: Json })[name];
-  }
-  return value;
-}
-
-function text(value: Json | undefined): string | undefined {
-  return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
-}
-
-/** Set where the model is a control, or not the one that the sentences of this site were written about. */
-export function warning(passport: Passport): string | undefined {
-  const name = text(at(passport, "model", "name"));
-  if (at(passport, "model", "control"))
-    return "Random-weight control: this model has learned nothing. What it shows is what an untrained network does.";
-  if (name && name !== BUNDLED_MODEL)
-    return `Computed on ${name}, not on the bundled model: the text of this page was written about ${BUNDLED_MODEL}.`;
+/** Said where the model is a control, or not the one that this site is written about. */
+export function warning({ model }: Passport): string | undefined {
+  if (model?.control)
+    return `Random-weight control (${model.control}): this model has learned nothing; what is shown is what an untrained network does.`;
+  if (model && model.name !== BUNDLED_MODEL)
+    return `Computed on ${model.name}, while the text of this page is written about ${BUNDLED_MODEL}.`;
   return undefined;
 }
 
-function line(passport: Passport): string {
-  const key = text(passport.key);
-  const date = text(passport.date) ?? text(passport.created);
-  const commit = text(passport.commit);
-  return [
-    text(at(passport, "model", "name")),
-    text(at(passport, "device", "name")) ?? text(passport.device),
-    commit && `commit ${commit.slice(0, 7)}`,
-    key && `key ${key.slice(0, 8)}`,
-    date?.slice(0, 10),
-  ]
-    .filter(Boolean)
-    .join(" · ");
+function line({ model, device, machine, commit, clean, key, date }: Passport): string {
+  const parts = [
+    model?.name,
+    device?.name,
+    machine?.processor,
+    commit && `commit ${commit.slice(0, 7)}${clean === false ? " with changes" : ""}`,
+    `key ${key.slice(0, 8)}`,
+    date.slice(0, 10),
+  ];
+  return parts.filter(Boolean).join(" · ");
 }
 
 function list(value: Json): HTMLElement {
   if (typeof value !== "object" || value === null)
     return element("span", {}, typeof value === "number" ? number(value, 6) : String(value ?? "–"));
-  const entries: (readonly [string, Json])[] = Array.isArray(value)
-    ? value.map((item: Json, index) => [String(index), item] as const)
-    : Object.entries(value);
+  const entries = Object.entries(value); // an array's are its indices
   return element(
     "dl",
     {},
@@ -71,10 +63,8 @@ function list(value: Json): HTMLElement {
 
 /** The line and, opened, the whole passport. */
 export function passportElement(passport: Passport): HTMLElement {
-  return element(
-    "details",
-    { class: "passport" },
-    element("summary", {}, line(passport) || "Passport"),
-    list(passport as Json),
-  );
+  const whole = element("div", { class: "passport-whole", tabindex: 0, role: "region", "aria-label": "Passport" });
+  const node = element("details", { class: "passport" }, element("summary", {}, line(passport)), whole);
+  node.addEventListener("toggle", () => whole.replaceChildren(list(passport as Json)), { once: true });
+  return node;
 }

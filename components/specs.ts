@@ -90,7 +90,7 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
           type: "quantitative",
           title: value.title,
           scale,
-          legend: value.format ? { format: value.format } : {},
+          legend: { offset: 12, ...(value.format ? { format: value.format } : {}) },
         },
         tooltip: [tip(x, "nominal"), tip(y, "nominal"), tip(value)],
       },

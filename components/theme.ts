@@ -29,8 +29,6 @@ export function vegaConfig(of: Mode): Config {
     background: "transparent",
     font: FONT,
     padding: 2,
-    // The figure carries the text for screen readers; thousands of labelled marks would bury it.
-    aria: false,
     view: { stroke: null },
     range: {
       category: [...categories],
@@ -64,7 +62,7 @@ export function vegaConfig(of: Mode): Config {
       symbolStrokeWidth: 0,
       symbolSize: 90,
       symbolOpacity: 1,
-      gradientLength: 140,
+      gradientLength: 200,
       gradientThickness: 8,
       labelLimit: 240,
       columnPadding: 16,

@@ -1,0 +1,107 @@
+/** A page that is watched while it is open, and what the tests ask of it. */
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { AxeResults } from "axe-core";
+import type { Browser, Locator, Page } from "playwright-core";
+import { vi } from "vitest";
+
+export const pages = ["", "entropy", "sinks", "basin", "positional-bias", "model"] as const;
+
+export type Scheme = "light" | "dark";
+
+export interface Visit {
+  readonly page: Page;
+  /** Everything that a page must not do: failed requests, messages of trouble, errors, requests to other hosts. */
+  readonly troubles: string[];
+  close(): Promise<void>;
+}
+
+/** Opens an address and waits until it has drawn a chart and come to rest. */
+export async function visit(browser: Browser, address: string, scheme: Scheme, width: number): Promise<Visit> {
+  const context = await browser.newContext({
+    colorScheme: scheme,
+    viewport: { width, height: width < 600 ? 740 : 900 },
+  });
+  const page = await context.newPage();
+  const troubles: string[] = [];
+  context.on("request", (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol.startsWith("http") && hostname !== "127.0.0.1") troubles.push(`request to ${request.url()}`);
+  });
+  page.on("requestfailed", (request) => troubles.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+  page.on("response", (response) => {
+    if (response.status() >= 400) troubles.push(`${response.status()}: ${response.url()}`);
+  });
+  page.on("pageerror", (error) => troubles.push(`page error: ${error.message}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) troubles.push(`console ${message.type()}: ${message.text()}`);
+  });
+  await page.goto(address);
+  await settled(page);
+  return { page, troubles, close: () => context.close() };
+}
+
+export const marks = "main svg.marks, main canvas.marks";
+
+/** Until no cell is loading and the charts are the same in two looks a moment apart. */
+export async function settled(page: Page): Promise<void> {
+  await page.locator(marks).first().waitFor({ state: "attached", timeout: 30_000 });
+  let before = "";
+  await vi.waitUntil(
+    async () => {
+      const now = JSON.stringify([await page.locator("observablehq-loading").count(), await charts(page)]);
+      const same = now === before && now.startsWith("[0,");
+      before = now;
+      return same;
+    },
+    { timeout: 30_000, interval: 300 },
+  );
+}
+
+/** What every chart on the page looks like. */
+export function charts(page: Page): Promise<string[]> {
+  return page
+    .locator(marks)
+    .evaluateAll((nodes) =>
+      nodes.map((node) => (node instanceof HTMLCanvasElement ? node.toDataURL() : node.outerHTML)),
+    );
+}
+
+/** Moves a control to another of its values as a reader would. */
+export async function move(control: Locator): Promise<void> {
+  const range = control.locator("input[type=range]");
+  if (await range.count()) {
+    const atEnd = await range.evaluate((input: HTMLInputElement) => input.value === input.max);
+    await range.press(atEnd ? "ArrowLeft" : "ArrowRight");
+    return;
+  }
+  const select = control.locator("select");
+  if (await select.count()) {
+    const next = await select.evaluate((node: HTMLSelectElement) => (node.selectedIndex + 1) % node.options.length);
+    await select.selectOption({ index: next });
+    return;
+  }
+  await control.locator("input:not(:checked), input[type=checkbox]").first().click();
+}
+
+const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe finds wrong, one line each. */
+export async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(await axeSource);
+  const results: AxeResults = await page.evaluate("axe.run(document, {resultTypes: ['violations']})");
+  return results.violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes
+        .slice(0, 5)
+        .map((node) => node.target.join(" "))
+        .join(", ")}`,
+  );
+}
+
+export async function screenshot(page: Page, name: string): Promise<void> {
+  const folder = fileURLToPath(new URL("artefacts/", import.meta.url));
+  await mkdir(folder, { recursive: true });
+  await page.screenshot({ path: `${folder}${name}.png`, fullPage: true });
+}
