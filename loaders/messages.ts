@@ -1,8 +1,75 @@
 /** Every sentence that the command line says when something is wrong: what, where, and what would be right. */
+const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
+
 export const messages = {
+  // The command line
+  defect: (message: string) => `Failed: ${message} (--debug shows where).`,
+  noSpace: "The disk is full: free some space and try again.",
+  interrupted: "Interrupted; what was finished is kept.",
+  unknownExperiment: (id: string, nearest: string | undefined, known: readonly string[]) =>
+    `There is no experiment ${id}${nearest ? `; did you mean ${nearest}?` : `: there are ${list(known)}.`}`,
+  notAWhole: (option: string, text: string) => `${option} is ${text}, but must be a whole number of at least 1.`,
+  notAPort: (text: string) => `--port is ${text}, but must be a whole number from 0 to 65535.`,
+  notASeed: (text: string) => `--seed is ${text}, but must be a whole number of at least 0.`,
+  notAnAssignment: (text: string) => `--set ${text} is not of the form name=value.`,
+  unknownDevice: (name: string) => `There is no device ${name}: give cpu, wasm or auto.`,
+  promptsForOne: "--prompts replaces the input of one experiment: name exactly one.",
+  noPrompts: (experiment: string) => `The experiment ${experiment} reads no prompts that --prompts could replace.`,
+  unknownParameter: (experiment: string, name: string, known: readonly string[]) =>
+    `The experiment ${experiment} has no parameter ${name}: it has ${list(known)}.`,
+  parameterOfNone: (name: string) => `None of these experiments has a parameter ${name}.`,
+  badParameter: (experiment: string, name: string, text: string, wanted: string) =>
+    `The parameter ${name} of ${experiment} cannot be ${JSON.stringify(text)}: it must be ${wanted}.`,
+  saveIsForDefaults:
+    "--save keeps what the pages show by default, so it needs the bundled model and no --model, --prompts or --set.",
+  folderNotEmpty: (folder: string) => `${folder} is not empty: give a folder that does not exist yet.`,
+
+  // Inputs and models
+  unreadableInput: (file: string) => `The input file ${file} cannot be read: give a JSONL file that exists.`,
+  badLine: (file: string, line: number) => `${file}, line ${line} is not a JSON object: a JSONL file has one per line.`,
+  emptyInput: (file: string) => `${file} holds no records: give a JSONL file with at least one line.`,
+  noTokenizer: (folder: string) => `${folder} has no tokenizer.json, so its model cannot be given text.`,
+
+  // Results
+  broken: (experiment: string) => `${experiment} is broken`,
+  fresh: (experiment: string, folder: string) => `${experiment} is fresh: ${folder}`,
+  freshAgain: (experiment: string) => `${experiment} is fresh, and computed again`,
+  toCompute: (experiment: string, reason: string | undefined) =>
+    `${experiment} has to be computed: ${reason ?? "there is no result yet"}`,
+  noResult: (experiment: string, why: string) => `There is no result of ${experiment}: ${why}.`,
+  noSubject: (experiment: string) =>
+    `the experiment ${experiment} is declared to read records only, and asks for a model`,
+  changedMeanwhile: (experiment: string) =>
+    `code or inputs of ${experiment} changed while it ran, so its numbers belong to no version of it: run it again`,
+  processEnded: (experiment: string, how: string) =>
+    `the process of ${experiment} ended by ${how} before it had a result${how === "SIGKILL" ? ", as one that needs more memory than there is does" : ""}`,
+  stopped: (experiment: string) => `${experiment} was stopped`,
+  diskFull: (folder: string) =>
+    `the disk of ${folder} is full, so the result was not written and nothing is left of it: free some space and run again`,
+  missingFile: (file: string) => `${file} is missing`,
+  wrongHash: (file: string) => `${file} is not what its passport says it is`,
+  badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
+  setAside: (what: string, folder: string) =>
+    `A stored result was corrupt and counts as missing: ${what}; it now lies in ${folder}.`,
+  ignoredResult: (what: string) => `A committed result is corrupt and is not used: ${what}.`,
+
+  unknownTable: (experiment: string, table: string, known: readonly string[]) =>
+    `The experiment ${experiment} has no table ${table}: it has ${list(known)}.`,
+
+  // The site
+  unknownData: (where: string, experiment: string, table: string, known: readonly string[]) =>
+    `${where} asks for data/${experiment}/${table}.arrow, but there is no such ${known.includes(experiment) ? "table" : `experiment: there are ${list(known)}`}.`,
   noFreePort: (host: string, from: number, to: number) =>
-    `every port from ${from} to ${to} on ${host} is taken: give a free one with --port.`,
-  portForbidden: (port: number) => `port ${port} needs more rights than this user has: give one above 1023 with --port.`,
+    `Every port from ${from} to ${to} on ${host} is taken: give a free one with --port.`,
+  portTaken: (port: number, instead: number) => `Port ${port} is taken, so this is port ${instead}.`,
+  portForbidden: (port: number) =>
+    `Port ${port} needs more rights than this user has: give one above 1023 with --port.`,
   hostUnknown: (host: string) => `${host} is not an address of this machine: give one that is, or 0.0.0.0 for all.`,
-  foreignRequest: "This preview answers only pages that it served itself, under an address of this machine.\n",
+  foreignRequest: "This server answers only pages that it served itself, under an address of this machine.\n",
+  noSite: (folder: string) => `There is no site in ${folder}: build one with \`npm run build\`.`,
+  built: (folder: string) => `The site is in ${folder}.`,
+  siteDefects: (defects: readonly string[]) =>
+    `the site was built but is not whole, so the one before it stays in its place:\n${defects.map((text) => `  ${text}`).join("\n")}`,
+  missingResults: (experiments: readonly string[]) =>
+    `the site was not built, because these results could not be computed: ${list(experiments)}`,
 };

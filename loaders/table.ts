@@ -4,15 +4,16 @@
  */
 import { Bool, type DataType, Dictionary, Field, Float32, Float64, Int32, Schema, Utf8 } from "apache-arrow";
 
-const kinds = {
+/** Arrow would number dictionaries by the order of their creation in the process: the column's place is reproducible. */
+const types = {
   int32: () => new Int32(),
   float32: () => new Float32(),
   float64: () => new Float64(),
-  text: () => new Dictionary(new Utf8(), new Int32()),
+  text: (column: number) => new Dictionary(new Utf8(), new Int32(), column),
   flag: () => new Bool(),
-} satisfies Record<string, () => DataType>;
+} satisfies Record<string, (column: number) => DataType>;
 
-export type Kind = keyof typeof kinds;
+export type Kind = keyof typeof types;
 
 /** A column: its type, what it means, its unit, and whether a value may be missing. */
 export interface Column {
@@ -52,9 +53,9 @@ export function batch<C extends Columns>(of: Table<C>, rows: readonly Row<C>[]):
 }
 
 export function schemaOf(of: Table, metadata: ReadonlyMap<string, string> = new Map()): Schema {
-  const fields = Object.entries(of.columns).map(([name, { kind, meaning, unit, optional }]) => {
+  const fields = Object.entries(of.columns).map(([name, { kind, meaning, unit, optional }], index) => {
     const about = new Map([["meaning", meaning], ...(unit ? [["unit", unit] as const] : [])]);
-    return new Field(name, kinds[kind](), optional ?? false, about);
+    return new Field(name, types[kind](index), optional ?? false, about);
   });
   return new Schema(fields, new Map([["meaning", of.meaning], ...metadata]));
 }

@@ -1,26 +1,74 @@
 /** The published site: built into a staging folder, checked, and only then put in the place of the last good one. */
-import { rename, rm } from "node:fs/promises";
+import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { root, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { experimentIds } from "../experiments/index.js";
+import { fulfil } from "../fulfil.js";
+import { messages } from "../messages.js";
+import { planFor } from "../plan.js";
+import { siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { absent } from "../store/system.js";
+import { say } from "../terminal.js";
+import { attachedExperiments, cacheResult, emptyCache } from "./cache.js";
+import { siteDefects } from "./check.js";
+import { prepareFramework } from "./framework.js";
+import { polish } from "./html.js";
+
+export interface BuildOptions {
+  readonly model?: string;
+  readonly debug: boolean;
+  readonly signal: AbortSignal;
+}
 
 const staging = join(workFolder, "site");
 const previous = join(workFolder, "site-before");
 
-export async function buildSite(): Promise<void> {
-  process.env.OBSERVABLE_TELEMETRY_DISABLE = "1";
-  process.chdir(root); // Framework resolves its own client files against the working directory
+/** Throws where a result or a page is not as it should be; the last good site then stays as it is. */
+export async function buildSite({ model, debug, signal }: BuildOptions): Promise<void> {
+  await restoreLast();
+  await collectResults(model, debug, signal);
+  prepareFramework(debug);
   const { readConfig } = await import("@observablehq/framework/dist/config.js");
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
   const config = await readConfig(siteConfig);
   config.output = staging;
-  const log: string[] = [];
-  const logger = { log: () => {}, warn: (text: string) => log.push(text), error: (text: string) => log.push(text) };
-  await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: { write: () => {} } }));
+  const logger = { log: console.log, warn: say, error: say };
+  await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: process.stdout }));
+  await polishPages();
+  signal.throwIfAborted();
+  const defects = await siteDefects(staging);
+  if (defects.length > 0) throw new Error(messages.siteDefects(defects));
+  await publish();
+  say(messages.built(siteOutput));
+}
+
+/** Framework publishes whatever is in its cache, however old: everything that pages attach is put there anew. */
+async function collectResults(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<void> {
+  const ids = await attachedExperiments(await experimentIds());
+  const outcomes = await fulfil(await planFor(ids, { model }, { warn: say, anyDevice: true }), { signal, debug });
+  const failed = ids.filter((id) => !(outcomes.has(id) && "result" in outcomes.get(id)!));
+  if (failed.length > 0) throw new Error(messages.missingResults(failed));
+  await emptyCache();
+  for (const outcome of outcomes.values()) {
+    if ("result" in outcome) await cacheResult(outcome.result, new Date(outcome.result.passport.date));
+  }
+}
+
+async function polishPages(): Promise<void> {
+  const files = await readdir(staging, { recursive: true });
+  for (const file of files.filter((name) => name.endsWith(".html"))) {
+    const path = join(staging, file);
+    await writeFile(path, polish(await readFile(path, "utf8")));
+  }
+}
+
+async function publish(): Promise<void> {
   await rm(previous, { recursive: true, force: true });
   await rename(siteOutput, previous).catch(absent);
   await rename(staging, siteOutput);
 }
 
-function absent(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+/** A build that was killed between the two renames of `publish` leaves no site, and the last one beside it. */
+async function restoreLast(): Promise<void> {
+  const exists = (await readdir(siteOutput).catch(absent)) !== undefined;
+  if (!exists) await rename(previous, siteOutput).catch(absent);
 }

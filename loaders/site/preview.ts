@@ -1,32 +1,65 @@
 /** The site while it is written: Framework's preview server behind a guard, on a cache that only holds fresh results. */
-import { Server } from "node:http";
+import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { messages } from "../messages.js";
-import { root, siteConfig, siteSource } from "../project.js";
+import { siteConfig, siteSource } from "../project.js";
+import { say } from "../terminal.js";
+import { prepareFramework } from "./framework.js";
+import { polish } from "./html.js";
+import { PreviewResults } from "./results.js";
 import { isOwnRequest, listen } from "./server.js";
 
 export interface PreviewOptions {
   readonly host: string;
   readonly port: number;
+  readonly model?: string;
+  readonly debug: boolean;
+  readonly signal: AbortSignal;
 }
 
-/** Starts the preview and returns its address and the port that it listens on. */
-export async function startPreview({ host, port }: PreviewOptions): Promise<{ address: string; port: number }> {
-  process.env.OBSERVABLE_TELEMETRY_DISABLE = "1";
-  process.chdir(root); // Framework resolves its own client files against the working directory
+/** Serves until interrupted. */
+export async function preview({ host, port, model, debug, signal }: PreviewOptions): Promise<void> {
+  prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
+  const results = await PreviewResults.open(model, signal);
 
   // Framework's handlers listen on a server that never does; the guarded one hands requests on.
   const framework = new Server();
   new PreviewServer({ config: siteConfig, root: siteSource, server: framework, verbose: false });
 
-  const listening = await listen((request, response) => {
-    if (isOwnRequest(request, host)) framework.emit("request", request, response);
-    else response.writeHead(403, { "content-type": "text/plain; charset=utf-8" }).end(messages.foreignRequest);
-  }, host, port);
-  listening.server.on("upgrade", (request, socket: Duplex, head) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    if (!isOwnRequest(request, host)) return plain(response, 403, messages.foreignRequest);
+    const [, experiment, table] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(request.url ?? "") ?? [];
+    const failure = experiment && (await results.failure(experiment, table));
+    if (failure) return plain(response, 500, failure);
+    polishPages(response);
+    framework.emit("request", request, response);
+  };
+  const listening = await listen((request, response) => void answer(request, response), host, port);
+  listening.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (isOwnRequest(request, host)) framework.emit("upgrade", request, socket, head);
     else socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
-  return listening;
+  const stopWatching = results.watch();
+  if (port !== 0 && listening.port !== port) say(messages.portTaken(port, listening.port));
+  say(`Attention Observatory: ${listening.address}`);
+
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  stopWatching();
+  listening.server.close();
+  listening.server.closeAllConnections();
+  signal.throwIfAborted();
+}
+
+function plain(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(text);
+}
+
+/** Pages get in preview what they get in the built site. */
+function polishPages(response: ServerResponse): void {
+  const end = response.end.bind(response) as (content?: unknown) => ServerResponse;
+  response.end = (content?: unknown) => {
+    const isPage = typeof content === "string" && String(response.getHeader("content-type")).startsWith("text/html");
+    return end(isPage ? polish(content) : content);
+  };
 }

@@ -54,7 +54,9 @@ export function isOwnRequest({ headers }: Pick<IncomingMessage, "headers">, host
   const asked = headers.host ?? "";
   const name = asked.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   const foreignScript = headers["sec-fetch-site"] === "cross-site" && headers["sec-fetch-mode"] !== "navigate";
-  return isOwnName(name, host) && !foreignScript && (headers.origin === undefined || headers.origin === `http://${asked}`);
+  return (
+    isOwnName(name, host) && !foreignScript && (headers.origin === undefined || headers.origin === `http://${asked}`)
+  );
 }
 
 const loopback = ["127.0.0.1", "::1", "localhost"];

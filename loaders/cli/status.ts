@@ -1,0 +1,64 @@
+import { join } from "node:path";
+import type { Command } from "commander";
+import { experimentIds } from "../experiments/index.js";
+import { planFor } from "../plan.js";
+import { modelName, openStore, projectPath } from "../results.js";
+import { passportFile } from "../store/result.js";
+import { color, say } from "../terminal.js";
+
+interface StatusRow {
+  readonly experiment: string;
+  readonly model: string | null;
+  readonly key: string | null;
+  readonly state: "fresh" | "stale" | "missing" | "running" | "failed";
+  readonly reason: string | null;
+  /** Path of the passport. */
+  readonly passport: string | null;
+}
+
+export function addStatus(program: Command): void {
+  program
+    .command("status")
+    .description("say which results are fresh, stale or missing, and why")
+    .option("--model <folder>", "a Hugging Face checkpoint (default: the bundled model)")
+    .option("--json", "as a JSON array of {experiment, model, key, state, reason, passport}")
+    .action(async ({ model, json }: { model?: string; json?: boolean }) => {
+      const rows = await statusOf(model);
+      if (json) console.log(JSON.stringify(rows, null, 2));
+      else for (const line of table(rows)) console.log(line);
+    });
+}
+
+async function statusOf(model: string | undefined): Promise<StatusRow[]> {
+  const store = openStore(say);
+  const plans = await planFor(await experimentIds(), { model }, { warn: say, anyDevice: true });
+  return Promise.all(
+    plans.map(async ({ experiment, job, key, fresh, stale, reason }): Promise<StatusRow> => {
+      const running = key !== undefined && !fresh && (await store.isComputing(key));
+      const passport = fresh ?? stale;
+      return {
+        experiment,
+        model: job?.model ? modelName(job.model) : null,
+        key: key ?? null,
+        state: !job ? "failed" : fresh ? "fresh" : running ? "running" : stale ? "stale" : "missing",
+        reason: reason ?? null,
+        passport: passport ? projectPath(join(passport, passportFile)) : null,
+      };
+    }),
+  );
+}
+
+const paint = {
+  fresh: color.green,
+  stale: color.yellow,
+  missing: color.yellow,
+  running: color.cyan,
+  failed: color.red,
+};
+
+function table(rows: readonly StatusRow[]): string[] {
+  const width = Math.max(0, ...rows.map(({ experiment }) => experiment.length));
+  return rows.map(({ experiment, state, model, reason }) =>
+    [experiment.padEnd(width), paint[state](state.padEnd(7)), model ?? "records", reason ?? ""].join("  ").trimEnd(),
+  );
+}

@@ -1,0 +1,107 @@
+/** Computes one job in this process and puts the result under its key, with a passport that says how it came to be. */
+import type { Backend } from "../engine/backend.js";
+import { openCheckpoint } from "../engine/checkpoint.js";
+import { openBackend } from "./devices.js";
+import { execute } from "./execute.js";
+import type { Context, Experiment } from "./experiment.js";
+import { loadExperiment } from "./experiments/index.js";
+import { fileSource } from "./files.js";
+import { readJsonl } from "./inputs.js";
+import { identify, type Job } from "./job.js";
+import { messages } from "./messages.js";
+import { checkout, machine, packageVersion } from "./provenance.js";
+import { modelName, openStore, projectPath } from "./results.js";
+import { sha256 } from "./store/code.js";
+import type { Identity } from "./store/key.js";
+import { type ModelRecord, type Passport, stableMetadata } from "./store/passport.js";
+import type { Result } from "./store/result.js";
+import { openSubject } from "./subject.js";
+
+export interface ComputeOptions {
+  readonly threads: number;
+  /** Compute it even where it is stored. */
+  readonly again: boolean;
+  readonly signal: AbortSignal;
+  readonly progress: Context<never>["progress"];
+  /** Called where another process is computing the same. */
+  readonly onWait: () => void;
+  readonly warn: (message: string) => void;
+}
+
+type Work = Pick<ComputeOptions, "threads" | "signal" | "progress">;
+
+export async function compute(job: Job, { again, onWait, warn, ...work }: ComputeOptions): Promise<Result> {
+  const [identity] = await Promise.all(identify([job]));
+  return openStore(warn).compute(identity.key, () => produce(job, identity, work), {
+    again,
+    onWait,
+    signal: work.signal,
+  });
+}
+
+async function produce(job: Job, identity: Identity, { threads, signal, progress }: Work) {
+  const date = new Date().toISOString();
+  const start = performance.now();
+  const experiment = await loadExperiment(job.experiment);
+  const backend = job.model === undefined ? undefined : await openBackend(job.device ?? "cpu", { threads });
+  const inputs = await readInputs(job);
+  const encoders = await execute(experiment, {
+    parameters: job.parameters,
+    inputs,
+    progress,
+    signal,
+    ...subject(job, backend),
+  });
+  const metadata = stableMetadata({ key: identity.key, experiment: job.experiment });
+  const tables = new Map([...encoders].map(([name, encoder]) => [name, encoder.finish(metadata)]));
+  const [now] = await Promise.all(identify([job]));
+  if (now.key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
+  const passport: Passport = {
+    key: identity.key,
+    ...about(experiment, job),
+    ...(job.model === undefined ? {} : { model: await modelRecord(job.model) }),
+    ...(backend ? { device: { name: backend.device, precision: "float32", ...backend.description } } : {}),
+    machine: machine(),
+    versions: { node: process.versions.node, "attention-observatory": await packageVersion() },
+    ...(await checkout()),
+    date,
+    seconds: (performance.now() - start) / 1000,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    tables: Object.fromEntries(
+      [...tables].map(([name, bytes]) => [
+        name,
+        { rows: encoders.get(name)?.rows ?? 0, bytes: bytes.length, sha256: sha256(bytes) },
+      ]),
+    ),
+    keyParts: identity.keyParts,
+    sources: identity.sources,
+  };
+  return { passport, tables };
+}
+
+function about({ title, question }: Experiment, { experiment, parameters, inputs }: Job) {
+  return {
+    experiment,
+    title,
+    question,
+    parameters,
+    ...(typeof parameters.seed === "number" ? { seed: parameters.seed } : {}),
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, file]) => [name, projectPath(file)])),
+  };
+}
+
+async function readInputs({ inputs }: Job): Promise<Record<string, unknown[]>> {
+  const read = Object.entries(inputs).map(async ([name, file]) => [name, await readJsonl(file)] as const);
+  return Object.fromEntries(await Promise.all(read));
+}
+
+function subject({ experiment, model }: Job, backend: Backend | undefined): ReturnType<typeof openSubject> {
+  if (model !== undefined && backend) return openSubject(model, backend);
+  const none = () => Promise.reject(new Error(messages.noSubject(experiment)));
+  return { model: none, control: none, tokenizer: none };
+}
+
+async function modelRecord(folder: string): Promise<ModelRecord> {
+  const { control } = await openCheckpoint(fileSource(folder));
+  return { name: modelName(folder), folder: projectPath(folder), ...(control === undefined ? {} : { control }) };
+}

@@ -1,0 +1,134 @@
+/** What there is to compute: an experiment with everything that its result depends on, and the key of that result. */
+import { readFile } from "node:fs/promises";
+import { join, relative, resolve } from "node:path";
+import type { Device } from "../engine/backend.js";
+import { openCheckpoint } from "../engine/checkpoint.js";
+import { UserError } from "../engine/errors.js";
+import type { Parameters } from "./experiment.js";
+import { loadExperiment } from "./experiments/index.js";
+import { fileSource } from "./files.js";
+import { readInput } from "./inputs.js";
+import { messages } from "./messages.js";
+import { bundledModel, dataFolder, experimentsFolder, lockfile, root } from "./project.js";
+import { codeOf, sha256 } from "./store/code.js";
+import { type Identity, type KeyParts, keyOf } from "./store/key.js";
+import { type Lockfile, lockedVersions } from "./store/packages.js";
+import { absent } from "./store/system.js";
+
+/** Nothing in it is left to a default. It can be sent to another process. */
+export interface Job {
+  readonly experiment: string;
+  readonly parameters: Parameters;
+  /** Path of the file behind each input. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Folder of the model, and where it runs; absent where the experiment reads records only. */
+  readonly model?: string;
+  readonly device?: Device;
+}
+
+export interface JobOptions {
+  readonly model?: string;
+  readonly device?: Device;
+  /** Replaces the experiment's first input. */
+  readonly prompts?: string;
+  /** Replaces parameters, by name. */
+  readonly set?: Readonly<Record<string, string>>;
+}
+
+export async function jobOf(
+  id: string,
+  { model = bundledModel, device = "cpu", prompts, set = {} }: JobOptions = {},
+): Promise<Job> {
+  const { subject, inputs, parameters } = await loadExperiment(id);
+  const files = Object.entries(inputs).map(([name, file], index) => {
+    return [name, index === 0 && prompts ? resolve(prompts) : join(dataFolder, file)] as const;
+  });
+  return {
+    experiment: id,
+    parameters: override(id, parameters, set),
+    inputs: Object.fromEntries(files),
+    ...(subject === "model" ? { model: resolve(model), device } : {}),
+  };
+}
+
+/** Texts to values of the type that each parameter has by default. */
+function override(id: string, parameters: Parameters, set: Readonly<Record<string, string>>): Parameters {
+  const replaced = Object.entries(set).map(([name, text]) => {
+    if (!(name in parameters)) throw new UserError(messages.unknownParameter(id, name, Object.keys(parameters)));
+    return [name, parse(id, name, text, parameters[name])] as const;
+  });
+  return { ...parameters, ...Object.fromEntries(replaced) };
+}
+
+function parse(id: string, name: string, text: string, like: Parameters[string]): Parameters[string] {
+  if (Array.isArray(like)) {
+    return text.split(",").map((item) => parse(id, name, item, like[0]) as string | number);
+  }
+  const refuse = (wanted: string): never => {
+    throw new UserError(messages.badParameter(id, name, text, wanted));
+  };
+  switch (typeof like) {
+    case "number":
+      return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : refuse("a number");
+    case "boolean":
+      return text === "true" || text === "false" ? text === "true" : refuse("true or false");
+    default:
+      return text;
+  }
+}
+
+/** The module of an experiment, and what runs around it: a change in any of it can change the numbers. */
+function modulesOf({ experiment, model }: Job): string[] {
+  const around = ["loaders/execute.ts", ...(model === undefined ? [] : ["loaders/subject.ts", "loaders/devices.ts"])];
+  return [`${relative(root, experimentsFolder)}/${experiment}.ts`, ...around];
+}
+
+/** The package that runs models on a device; those of the other devices are not part of a key. */
+const runtimes: Partial<Record<Device, string>> = { cpu: "onnxruntime-node", wasm: "onnxruntime-web" };
+
+/**
+ * The identity of each job, from the project as it lies on disk now; what jobs share is read once.
+ * @throws {UserError} from a job's promise, where its input or its model cannot be used
+ */
+export function identify(jobs: readonly Job[]): Promise<Identity>[] {
+  const code = codeOf(root, Object.fromEntries(jobs.map((job) => [job.experiment, modulesOf(job)])));
+  const locked = readFile(lockfile, "utf8").then((text): Lockfile => JSON.parse(text));
+  const inputHash = memoized((file) => readInput(file).then(sha256));
+  const modelHashes = memoized(hashModel);
+  return jobs.map(async (job) => {
+    const { hash, sources, packages } = await code[job.experiment];
+    const foreign = Object.entries(runtimes).flatMap(([device, name]) => (device === job.device ? [] : [name]));
+    const inputs = Object.entries(job.inputs).map(async ([name, file]) => [name, await inputHash(file)] as const);
+    const keyParts: KeyParts = {
+      experiment: job.experiment,
+      code: hash,
+      packages: lockedVersions(
+        await locked,
+        packages.filter((name) => !foreign.includes(name)),
+      ),
+      parameters: job.parameters,
+      inputs: Object.fromEntries(await Promise.all(inputs)),
+      ...(job.model === undefined
+        ? {}
+        : { model: await modelHashes(job.model), device: job.device, precision: "float32" as const }),
+    };
+    return { key: keyOf(keyParts), keyParts, sources };
+  });
+}
+
+async function hashModel(folder: string): Promise<NonNullable<KeyParts["model"]>> {
+  const { hashes } = await openCheckpoint(fileSource(folder));
+  const files = ["tokenizer.json", "tokenizer_config.json"].map((file) => readFile(join(folder, file)).catch(absent));
+  const [tokenizer, settings] = await Promise.all(files);
+  if (!tokenizer) throw new UserError(messages.noTokenizer(folder));
+  return { ...hashes, tokenizer: sha256(sha256(tokenizer) + (settings ? sha256(settings) : "")) };
+}
+
+function memoized<T>(compute: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const known = new Map<string, Promise<T>>();
+  return (name) => {
+    const result = known.get(name) ?? compute(name);
+    known.set(name, result);
+    return result;
+  };
+}

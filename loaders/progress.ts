@@ -1,0 +1,164 @@
+/** The state of running jobs on stderr: a block that is redrawn on a terminal, plain lines elsewhere. */
+
+import type { Job } from "./job.js";
+import type { RunEvent } from "./run.js";
+import { color } from "./terminal.js";
+
+export interface ProgressDisplay {
+  readonly update: (job: Job, event: RunEvent) => void;
+  /** A message that stays, above the block. */
+  readonly say: (line: string) => void;
+  readonly close: () => void;
+}
+
+type State = "queued" | "computing" | "waiting" | "done" | "failed";
+
+interface Line {
+  state: State;
+  /** When the first progress came, and how far it was: setting up is not part of the rate. */
+  from?: { readonly time: number; readonly done: number };
+  begun: number;
+  ended?: number;
+  done: number;
+  total: number;
+  message: string;
+}
+
+export interface Terminal {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const redraw = 100; // ms
+const step = 10; // percent between two plain lines
+
+export function progressDisplay(jobs: readonly Job[], plain = false, out: Terminal = process.stderr): ProgressDisplay {
+  const lines = new Map<Job, Line>(
+    jobs.map((job) => [job, { state: "queued", begun: 0, done: 0, total: 0, message: "" }]),
+  );
+  return out.isTTY && !plain ? redrawnBlock(lines, out) : plainLines(lines, out);
+}
+
+function apply(line: Line, event: RunEvent): void {
+  const now = performance.now();
+  switch (event.type) {
+    case "started":
+      line.state = "computing";
+      line.begun = now;
+      break;
+    case "waiting":
+      line.state = "waiting";
+      line.message = "another process computes it";
+      break;
+    case "progress":
+      line.state = "computing";
+      line.from ??= { time: now, done: event.done };
+      line.done = event.done;
+      line.total = event.total;
+      line.message = event.message ?? "";
+      break;
+    case "finished":
+    case "failed":
+      line.state = event.type === "finished" ? "done" : "failed";
+      line.ended = now;
+      line.message = "";
+  }
+}
+
+const percent = ({ done, total }: Line) => (total > 0 ? Math.min(100, Math.floor((100 * done) / total)) : 0);
+
+/** Seconds left at the rate so far; undefined until there is one. */
+function estimate({ from, done, total }: Line): number | undefined {
+  if (!from || done <= from.done) return undefined;
+  return (((performance.now() - from.time) / (done - from.done)) * (total - done)) / 1000;
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  return whole < 3600
+    ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+    : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+function describe(job: Job, line: Line, width: number): string {
+  const name = job.experiment.padEnd(width);
+  const elapsed = duration(((line.ended ?? performance.now()) - line.begun) / 1000);
+  switch (line.state) {
+    case "queued":
+      return color.dim(`${name}  queued`);
+    case "waiting":
+      return `${name}  waiting: ${line.message}`;
+    case "done":
+      return `${name}  ${color.green("done")} in ${elapsed}`;
+    case "failed":
+      return `${name}  ${color.red("failed")} after ${elapsed}`;
+    case "computing": {
+      if (line.total === 0) return `${name}  starting`;
+      const left = estimate(line);
+      const bar = "━".repeat(Math.floor(percent(line) / 5)).padEnd(20, "·");
+      return `${name}  ${color.cyan(bar)} ${String(percent(line)).padStart(3)} %  ${left === undefined ? "" : `${duration(left)} left  `}${color.dim(line.message)}`;
+    }
+  }
+}
+
+function redrawnBlock(lines: ReadonlyMap<Job, Line>, out: Terminal): ProgressDisplay {
+  const width = widest(lines);
+  let drawn = 0;
+  const clear = () => {
+    if (drawn > 0) out.write(`\x1b[${drawn}A\x1b[J`);
+    drawn = 0;
+  };
+  const draw = () => {
+    clear();
+    for (const [job, line] of lines) out.write(`${clip(describe(job, line, width), out.columns ?? 80)}\n`);
+    drawn = lines.size;
+  };
+  const timer = setInterval(draw, redraw);
+  timer.unref();
+  return {
+    update: (job, event) => {
+      const line = lines.get(job);
+      if (line) apply(line, event);
+    },
+    say: (text) => {
+      clear();
+      out.write(`${text}\n`);
+      draw();
+    },
+    close: () => {
+      clearInterval(timer);
+      draw();
+    },
+  };
+}
+
+/** Cuts a line to the terminal's width, so that it takes one row; colour codes take no room. */
+function clip(text: string, columns: number): string {
+  let room = columns - 1;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes begin with an escape
+  return text.replace(/\x1b\[\d+m|[^\x1b]/gu, (part) => (part.startsWith("\x1b") || room-- > 0 ? part : ""));
+}
+
+function plainLines(lines: ReadonlyMap<Job, Line>, out: Terminal): ProgressDisplay {
+  const width = widest(lines);
+  const said = new Map<Job, number>();
+  return {
+    update: (job, event) => {
+      const line = lines.get(job);
+      if (!line || event.type === "log" || event.type === "warning") return;
+      apply(line, event);
+      const reached = Math.floor(percent(line) / step);
+      if (event.type === "progress" && said.get(job) === reached) return;
+      said.set(job, event.type === "progress" ? reached : -1);
+      out.write(`${describe(job, line, width)}\n`);
+    },
+    say: (text) => out.write(`${text}\n`),
+    close: () => {},
+  };
+}
+
+function widest(lines: ReadonlyMap<Job, Line>): number {
+  return Math.max(0, ...[...lines.keys()].map(({ experiment }) => experiment.length));
+}

@@ -1,0 +1,96 @@
+/** Runs jobs, each in a process of its own, as many at a time as the machine has cores. */
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { forkModule } from "./fork.js";
+import type { Job } from "./job.js";
+import { messages } from "./messages.js";
+import { openResult, type Result } from "./store/result.js";
+import type { WorkOrder, WorkReport } from "./worker.js";
+
+export interface RunOptions {
+  /** How many jobs at a time. */
+  readonly parallel: number;
+  /** Threads of each job. */
+  readonly threads: number;
+  readonly again: boolean;
+  /** Stops every job; those that are not finished fail. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (job: Job, event: RunEvent) => void;
+}
+
+export type RunEvent = { readonly type: "started" } | { readonly type: "log"; readonly line: string } | WorkReport;
+
+export interface Failure {
+  readonly message: string;
+  readonly stack?: string;
+  /** Something given cannot be used; otherwise it is a defect. */
+  readonly badInput: boolean;
+  /** The last lines that the job's process wrote. */
+  readonly log: readonly string[];
+}
+
+export type Outcome = { readonly result: Result } | { readonly failure: Failure };
+
+/** How much of a job's output is kept for the case that it fails. */
+const linesKept = 20;
+
+/** How long a process may take to end by itself before it is made to. */
+const grace = 3000; // ms
+
+/** One outcome per job. A job that fails does not stop the others; those that were stopped, or never began, have failed. */
+export async function runJobs(jobs: readonly Job[], options: RunOptions): Promise<Map<Job, Outcome>> {
+  const outcomes = new Map<Job, Outcome>();
+  const queue = jobs.values();
+  const lane = async () => {
+    for (const job of queue) outcomes.set(job, await runJob(job, options));
+  };
+  await Promise.all(Array.from({ length: Math.min(options.parallel, jobs.length) }, lane));
+  return outcomes;
+}
+
+async function runJob(job: Job, { threads, again, signal, onEvent }: RunOptions): Promise<Outcome> {
+  if (signal.aborted) return { failure: { message: messages.stopped(job.experiment), badInput: false, log: [] } };
+  const log: string[] = [];
+  const keep = (line: string) => {
+    log.push(line);
+    if (log.length > linesKept) log.shift();
+    onEvent(job, { type: "log", line });
+  };
+  onEvent(job, { type: "started" });
+  const child = forkModule("./worker.ts", "pipe");
+  for (const stream of [child.stdout, child.stderr]) eachLine(stream, keep);
+  let last: WorkReport | undefined;
+  child.on("message", (message: WorkReport) => {
+    last = message;
+    onEvent(job, message);
+  });
+  const ended = Promise.all([once(child, "close"), once(child, "disconnect")]); // reports may come after the exit
+  const stop = () => void end(child);
+  signal.addEventListener("abort", stop, { once: true });
+  child.send({ job, threads, again } satisfies WorkOrder);
+  const [[code, how]] = await ended;
+  signal.removeEventListener("abort", stop);
+
+  const result = last?.type === "finished" ? await openResult(last.folder) : undefined;
+  if (result) return { result };
+  if (last?.type === "failed") return { failure: { ...last, log } };
+  const message = signal.aborted
+    ? messages.stopped(job.experiment)
+    : messages.processEnded(job.experiment, how ?? `code ${code}`);
+  onEvent(job, { type: "failed", message, badInput: false });
+  return { failure: { message, badInput: false, log } };
+}
+
+/** Ends a process that may be busy: by SIGTERM, and by SIGKILL where that is not heard. */
+async function end(child: ChildProcess): Promise<void> {
+  child.kill("SIGTERM");
+  await sleep(grace, undefined, { ref: false });
+  if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+}
+
+function eachLine(stream: Readable | null, line: (text: string) => void): void {
+  if (stream) createInterface(stream).on("line", line);
+}

@@ -1,0 +1,44 @@
+/** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
+import { parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+
+/** The page, in the same order and with the same content. */
+export function polish(html: string): string {
+  const document = parse(html);
+  for (const element of elements(document)) improve(element);
+  return serialize(document);
+}
+
+function improve(element: Tree.Element): void {
+  switch (element.tagName) {
+    case "html":
+      set(element, "lang", "en");
+      break;
+    case "meta":
+      // Framework forbids zooming in.
+      if (attribute(element, "name") === "viewport") set(element, "content", "width=device-width, initial-scale=1");
+      break;
+  }
+  switch (attribute(element, "id")) {
+    case "observablehq-toc":
+      set(element, "aria-label", "On this page");
+      break;
+  }
+}
+
+export function* elements(node: Tree.ParentNode): Generator<Tree.Element> {
+  for (const child of node.childNodes) {
+    if (!tree.isElementNode(child)) continue;
+    yield child;
+    yield* elements("content" in child ? (child as Tree.Template).content : child);
+  }
+}
+
+export function attribute(element: Tree.Element, name: string): string | undefined {
+  return element.attrs.find((it) => it.name === name)?.value;
+}
+
+function set(element: Tree.Element, name: string, value: string): void {
+  const existing = element.attrs.find((it) => it.name === name);
+  if (existing) existing.value = value;
+  else element.attrs.push({ name, value });
+}

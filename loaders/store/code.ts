@@ -1,0 +1,119 @@
+/**
+ * What a module is, as far as results depend on it: its code and all that it imports, transitively, from the module
+ * graph. Bundled, tree-shaken and printed without comments, types and white space, so that only a change of meaning
+ * changes the hash.
+ */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { build, type Metafile, type Plugin } from "esbuild";
+
+export interface Code {
+  /** sha256 of the normalised bundle. */
+  readonly hash: string;
+  /** sha256 of every source file that the bundle took something from, by its path from the root. */
+  readonly sources: Readonly<Record<string, string>>;
+  /** Names of the packages that the bundle imports. */
+  readonly packages: readonly string[];
+}
+
+/**
+ * The code of several bundles, each given by the modules that it is made of (paths from `root`), in one pass over
+ * their sources. A bundle that cannot be built rejects its own promise only.
+ */
+export function codeOf<Name extends string>(
+  root: string,
+  bundles: Readonly<Record<Name, readonly string[]>>,
+): Record<Name, Promise<Code>> {
+  const names = Object.keys(bundles) as Name[];
+  const together = bundle(root, bundles);
+  const one = async (name: Name) => {
+    const all = await together.catch(() => bundle(root, { [name]: bundles[name] })); // one broken module spoils a joint pass
+    return all[name];
+  };
+  return Object.fromEntries(names.map((name) => [name, one(name)])) as Record<Name, Promise<Code>>;
+}
+
+async function bundle(
+  root: string,
+  bundles: Readonly<Record<string, readonly string[]>>,
+): Promise<Record<string, Code>> {
+  const result = await build({
+    entryPoints: Object.keys(bundles).map((name) => ({ in: `bundle:${name}`, out: name })),
+    plugins: [entries(root, bundles)],
+    absWorkingDir: root,
+    outdir: root,
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "node",
+    target: "esnext",
+    packages: "external",
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: "none",
+    logLevel: "silent",
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+  });
+  const hashes = new Map<string, Promise<string>>();
+  const described = result.outputFiles.map(async ({ path, text }) => {
+    const output = outputOf(result.metafile, root, path);
+    const code = { hash: sha256(text), sources: await sources(root, output, hashes), packages: packages(output) };
+    return [path.slice(root.length).replace(/^\/|\.js$/g, ""), code] as const;
+  });
+  return Object.fromEntries(await Promise.all(described));
+}
+
+type Output = Metafile["outputs"][string];
+
+function outputOf(metafile: Metafile, root: string, path: string): Output {
+  const output = Object.entries(metafile.outputs).find(([name]) => join(root, name) === path)?.[1];
+  if (!output) throw new Error(`esbuild reported nothing about ${path}`);
+  return output;
+}
+
+/** Entry points that import whole modules, so that every export of theirs counts as used. */
+function entries(root: string, bundles: Readonly<Record<string, readonly string[]>>): Plugin {
+  return {
+    name: "entries",
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^bundle:/ }, ({ path }) => ({ path: path.slice("bundle:".length), namespace: "entry" }));
+      onLoad({ filter: /.*/, namespace: "entry" }, ({ path }) => ({
+        contents: bundles[path]
+          .map((module, i) => `export * as m${i} from ${JSON.stringify(`./${module}`)};`)
+          .join("\n"),
+        resolveDir: root,
+      }));
+    },
+  };
+}
+
+async function sources(
+  root: string,
+  output: Output,
+  hashes: Map<string, Promise<string>>,
+): Promise<Record<string, string>> {
+  const files = Object.entries(output.inputs).flatMap(([file, { bytesInOutput }]) =>
+    bytesInOutput > 0 && !file.startsWith("entry:") ? [file] : [],
+  );
+  for (const file of files) if (!hashes.has(file)) hashes.set(file, readFile(join(root, file)).then(sha256));
+  return Object.fromEntries(await Promise.all(files.sort().map(async (file) => [file, await hashes.get(file)!])));
+}
+
+function packages({ imports }: Output): string[] {
+  const external = imports
+    .filter(({ path, external }) => external && !path.startsWith("node:"))
+    .map(({ path }) => path);
+  const names = external.map((path) =>
+    path
+      .split("/")
+      .slice(0, path.startsWith("@") ? 2 : 1)
+      .join("/"),
+  );
+  return [...new Set(names)].sort();
+}
+
+export function sha256(content: string | Uint8Array): string {
+  return createHash("sha256").update(content).digest("hex");
+}

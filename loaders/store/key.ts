@@ -1,0 +1,76 @@
+/** A result's key: the hash of everything that can change its numbers, kept readable so that a change has a name. */
+import type { Device } from "../../engine/backend.js";
+import type { Parameters } from "../experiment.js";
+import { sha256 } from "./code.js";
+
+export interface KeyParts {
+  readonly experiment: string;
+  /** sha256 of the normalised code of the experiment and of everything that it imports or runs on. */
+  readonly code: string;
+  /** Versions of the packages that this code imports, and of theirs. */
+  readonly packages: Readonly<Record<string, string>>;
+  readonly parameters: Parameters;
+  /** sha256 of each input file, by its name in the experiment. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Absent where the experiment reads committed records only. */
+  readonly model?: { readonly config: string; readonly weights: string; readonly tokenizer: string };
+  readonly device?: Device;
+  readonly precision?: "float32";
+}
+
+export interface Identity {
+  readonly key: string;
+  readonly keyParts: KeyParts;
+  /** sha256 of the source files behind `keyParts.code`, to say which of them changed. */
+  readonly sources: Readonly<Record<string, string>>;
+}
+
+export function keyOf(parts: KeyParts): string {
+  return sha256(canonical(parts));
+}
+
+/** JSON with sorted names, so that equal parts have equal text. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}
+
+/** What changed from one identity to another, one phrase each; empty where nothing did. */
+export function differences(
+  { keyParts: before, sources }: Identity,
+  { keyParts: now, sources: sourcesNow }: Identity,
+): string[] {
+  const files = Object.keys({ ...sources, ...sourcesNow }).filter((file) => sources[file] !== sourcesNow[file]);
+  return [
+    before.code === now.code ? [] : [`the code changed${files.length > 0 ? ` (${files.join(", ")})` : ""}`],
+    changes(before.packages, now.packages, (name) => `package ${name}`),
+    changes(before.parameters, now.parameters, (name) => `parameter ${name}`),
+    changes(before.inputs, now.inputs, (name) => `input ${name}`, hidden),
+    changes(before.model ?? {}, now.model ?? {}, (name) => `the model's ${name}`, hidden),
+    changes({ device: before.device }, { device: now.device }, (name) => `the ${name}`),
+    changes({ precision: before.precision }, { precision: now.precision }, (name) => `the ${name}`),
+  ].flat();
+}
+
+const hidden = () => "changed"; // two hashes tell a reader nothing
+
+const shown = (before: unknown, now: unknown) =>
+  before === undefined
+    ? "is new"
+    : now === undefined
+      ? "is gone"
+      : `changed from ${canonical(before)} to ${canonical(now)}`;
+
+function changes(
+  before: Readonly<Record<string, unknown>>,
+  now: Readonly<Record<string, unknown>>,
+  called: (name: string) => string,
+  how: (before: unknown, now: unknown) => string = shown,
+): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((name) => canonical(before[name]) !== canonical(now[name]))
+    .map((name) => `${called(name)} ${how(before[name], now[name])}`);
+}

@@ -1,0 +1,93 @@
+/** Results under their keys. Nothing half-written, nothing computed twice at once, nothing corrupt handed out. */
+import { readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { messages } from "../messages.js";
+import { isLocked, type LockOptions, withLock } from "./lock.js";
+import type { Passport } from "./passport.js";
+import { CorruptResult, openResult, type Result, writeResult } from "./result.js";
+import { absent } from "./system.js";
+
+function skipCorrupt(error: unknown): undefined {
+  if (!(error instanceof CorruptResult)) throw error;
+  return undefined;
+}
+
+export class Store {
+  readonly #results: string;
+  readonly #locks: string;
+  readonly #corrupt: string;
+  readonly #warn: (message: string) => void;
+
+  constructor(folder: string, warn: (message: string) => void) {
+    this.#results = join(folder, "store");
+    this.#locks = join(folder, "locks");
+    this.#corrupt = join(folder, "corrupt");
+    this.#warn = warn;
+  }
+
+  /** The result of that key, checked byte by byte. A corrupt one is set aside, which is said, and counts as missing. */
+  async get(key: string): Promise<Result | undefined> {
+    const folder = join(this.#results, key);
+    try {
+      const result = await openResult(folder);
+      await result?.verify();
+      return result;
+    } catch (error) {
+      if (!(error instanceof CorruptResult)) throw error;
+      await this.#setAside(folder, key, error.message);
+      return undefined;
+    }
+  }
+
+  async #setAside(folder: string, key: string, what: string): Promise<void> {
+    const aside = join(this.#corrupt, key);
+    await rm(aside, { recursive: true, force: true });
+    await rename(folder, aside).catch(absent);
+    this.#warn(messages.setAside(what, aside));
+  }
+
+  /** What was stored about each result, unchecked and without the corrupt ones: for lists, not for numbers. */
+  async list(): Promise<Result[]> {
+    const names = (await readdir(this.#results).catch(absent)) ?? [];
+    const results = await Promise.all(names.map((name) => openResult(join(this.#results, name)).catch(skipCorrupt)));
+    return results.filter((result) => result !== undefined);
+  }
+
+  isComputing(key: string): Promise<boolean> {
+    return isLocked(this.#lock(key));
+  }
+
+  #lock(key: string): string {
+    return join(this.#locks, `${key}.lock`);
+  }
+
+  /**
+   * The result of that key, computed unless it is there. Of several processes that ask at once, one computes and the
+   * others wait for it; when it dies, the next takes over.
+   */
+  async compute(
+    key: string,
+    work: () => Promise<{ passport: Passport; tables: ReadonlyMap<string, Uint8Array> }>,
+    { again = false, ...options }: LockOptions & { readonly again?: boolean } = {},
+  ): Promise<Result> {
+    return withLock(
+      this.#lock(key),
+      async () => {
+        const stored = again ? undefined : await this.get(key);
+        if (stored) return stored;
+        const { passport, tables } = await work();
+        return writeResult(join(this.#results, key), passport, tables);
+      },
+      options,
+    );
+  }
+
+  /** Removes what a killed process left half-written. */
+  async sweep(): Promise<void> {
+    for (const name of (await readdir(this.#results).catch(absent)) ?? []) {
+      const key = name.split(".")[0];
+      if (name === key || (await this.isComputing(key))) continue;
+      await withLock(this.#lock(key), () => rm(join(this.#results, name), { recursive: true, force: true }));
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** What the commands say and how they end. Results go to stdout, everything else to stderr. */
+import { createColors } from "picocolors";
+import { UserError } from "../engine/errors.js";
+import { messages } from "./messages.js";
+import { errorCode } from "./store/system.js";
+
+export const exitCodes = { ok: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
+
+export const color = createColors(Boolean(process.stderr.isTTY) && !process.env.NO_COLOR);
+
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Aborted by the first Ctrl-C, SIGTERM or closed terminal. The second ends the process at once. */
+export function untilInterrupted(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
+/** Says what went wrong in one sentence, and returns the code to exit with. */
+export function report(error: unknown, debug: boolean): number {
+  if (debug) say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  if (error instanceof UserError) {
+    say(error.message);
+    return exitCodes.badInput;
+  }
+  if (error instanceof Error && error.name === "AbortError") {
+    say(messages.interrupted);
+    return exitCodes.interrupted;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (!debug) say(errorCode(error) === "ENOSPC" ? messages.noSpace : messages.defect(message));
+  return exitCodes.failed;
+}
