@@ -1,6 +1,7 @@
 /** Running text as prompts: what a record must hold, and how it is cut to the length that an experiment asks for. */
 import { UserError } from "../../engine/errors.js";
 import type { Model } from "../../engine/model.js";
+import type { Random } from "../../engine/random.js";
 import type { Tokenizer } from "../../engine/tokenizer.js";
 
 /** One independent unit: the beginning of one text, in tokens. */
@@ -61,4 +62,9 @@ export function documentsOf(
     }
     return { id: id as string, source: source ?? "", ids: ids.slice(0, tokens) };
   });
+}
+
+/** The same tokens in random order, the first in its place: what is left of an effect when order means nothing. */
+export function shuffled(ids: Int32Array, random: Random): Int32Array {
+  return Int32Array.from([ids[0], ...random.shuffle([...ids.subarray(1)])]);
 }

@@ -14,7 +14,7 @@ import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { type Bin, halfOctaves } from "../analysis/bins.js";
 import { ResampledMean } from "../analysis/resampled-mean.js";
-import { documentsOf } from "../analysis/texts.js";
+import { documentsOf, shuffled } from "../analysis/texts.js";
 import type { Experiment } from "../experiment.js";
 import { batch, table } from "../table.js";
 import { type Arm, claims, type Evidence, type Width } from "./entropy/claims.js";
@@ -115,11 +115,6 @@ const effects = table("effects", "Parallel encoding against the unsplit context,
   ...interval,
 });
 
-/** Tokens after the first in random order. */
-function shuffled(ids: Int32Array, random: Random): Int32Array {
-  return Int32Array.from([ids[0], ...random.shuffle([...ids.subarray(1)])]);
-}
-
 function* profileRows(condition: string, of: readonly Profile[], bins: readonly Bin[], resampled: ResampledMean) {
   const [{ layers, heads }] = of;
   for (let layer = 0; layer < layers; ++layer) {
@@ -168,7 +163,7 @@ export const entropy: Experiment<Parameters, Evidence> = {
   papers: ["entropy-parallel-context", "what-does-bert-look-at", "limits-of-normalization"],
   subject: "model",
   parameters,
-  inputs: { texts: "data/prompts/texts.jsonl" },
+  inputs: { texts: "prompts/texts.jsonl" },
   tables: [profiles, texts, split, effects],
   claims,
 
