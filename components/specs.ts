@@ -49,13 +49,14 @@ function distinct(rows: readonly Row[], field: string): (string | number)[] {
   return values.every((value) => typeof value === "number") ? values.sort((a, b) => a - b) : values;
 }
 
-/** Colour by name, the same name in the same colour on every page. */
-function colourOf(field: FieldOptions, names: readonly (string | number)[], mode: Mode): Unit {
+/** Colour by name, the same name in the same colour on every page; numbers, such as layers, by the ordered scale. */
+function colourOf({ field, title }: FieldOptions, names: readonly (string | number)[], mode: Mode): Unit {
+  const ordered = names.every((name) => typeof name === "number");
   return {
-    field: field.field,
-    type: "nominal",
-    title: field.title ?? null,
-    scale: { domain: names, range: colours(names.map(String), mode) },
+    field,
+    type: ordered ? "ordinal" : "nominal",
+    title: title ?? null,
+    scale: ordered ? { domain: names, range: "ordinal" } : { domain: names, range: colours(names.map(String), mode) },
     sort: names,
     legend: names.length > 1 ? {} : null,
   };

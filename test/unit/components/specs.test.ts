@@ -1,0 +1,124 @@
+/** Every builder's spec compiles and draws without a warning, with the marks that its rows call for. */
+import { parse, View } from "vega";
+import { expressionInterpreter } from "vega-interpreter";
+import { compile, type TopLevelSpec } from "vega-lite";
+import { describe, expect, test } from "vitest";
+import type { Spec } from "../../../components/chart.js";
+import { palettes } from "../../../components/palette.js";
+import { estimates, heatmap, profile, smallMultiples } from "../../../components/specs.js";
+
+type Rows = Readonly<Record<string, unknown>>[];
+
+async function draw(spec: Spec, rows: Rows): Promise<{ svg: string; warnings: string[] }> {
+  const warnings: string[] = [];
+  const note = (...messages: readonly unknown[]) => {
+    warnings.push(messages.join(" "));
+    return logger;
+  };
+  const logger = { level: () => logger, error: note, warn: note, info: () => logger, debug: () => logger };
+  const unit = typeof spec === "function" ? spec({ rows, mode: "light", width: 600 }) : spec;
+  const whole = { width: 600, height: 200, ...unit, data: { name: "rows" } } as TopLevelSpec;
+  const vega = compile(whole, { logger }).spec;
+  const view = new View(parse(vega, undefined, { ast: true }), {
+    expr: expressionInterpreter,
+    renderer: "none",
+    logger,
+  });
+  const svg = await view.data("rows", [...rows]).toSVG();
+  view.finalize();
+  return { svg, warnings };
+}
+
+const grid: Rows = [0, 1, 2].flatMap((layer) => [0, 1].map((head) => ({ layer, head, value: layer + head / 10 })));
+const series: Rows = ["trained", "random"].flatMap((model, m) =>
+  [1, 2, 4, 8].map((x) => ({ model, layer: m, x, y: x * (m + 1), low: x, high: x * 3 })),
+);
+const count = (svg: string, pattern: RegExp) => [...svg.matchAll(pattern)].length;
+
+describe("heatmap", () => {
+  const options = {
+    x: { field: "head", title: "Head" },
+    y: { field: "layer", title: "Layer" },
+    value: { field: "value", title: "Value" },
+  };
+
+  test("one cell per row, first layer at the bottom", async () => {
+    const { svg, warnings } = await draw(heatmap(options), grid);
+    expect(warnings).toEqual([]);
+    expect(count(svg, /aria-roledescription="rect mark"/g) || count(svg, /<path aria-label="Head/g)).toBe(grid.length);
+    const labels = [...svg.matchAll(/translate\([^)]*\)[^>]*>(\d)<\/text>/g)].map(([, text]) => text);
+    expect(labels.slice(-3)).toEqual(["2", "1", "0"]);
+  });
+
+  test("the selected cell is outlined and no other", async () => {
+    const spec = heatmap({ ...options, select: "chosen" });
+    const chosen: Spec = (surroundings) => {
+      const unit = (spec as Extract<Spec, (...args: never[]) => unknown>)(surroundings);
+      return { ...unit, params: [{ name: "chosen", value: { head: 1, layer: 2 } }] };
+    };
+    const { svg, warnings } = await draw(chosen, grid);
+    expect(warnings).toEqual([]);
+    expect(count(svg, new RegExp(`stroke="${palettes.light.text}"`, "g"))).toBe(1);
+  });
+
+  test("change is drawn on the diverging scale", async () => {
+    const { warnings } = await draw(heatmap({ ...options, middle: 1 }), grid);
+    expect(warnings).toEqual([]);
+  });
+});
+
+describe("profile", () => {
+  const options = {
+    x: { field: "x", title: "Keys", log: 2 },
+    y: { field: "y", title: "Entropy (nats)" },
+    low: "low",
+    high: "high",
+  };
+
+  test("a line and a band for each series, and the reference once", async () => {
+    const { svg, warnings } = await draw(
+      profile({ ...options, series: { field: "model" }, reference: { y: 5, label: "limit" } }),
+      series,
+    );
+    expect(warnings).toEqual([]);
+    expect(count(svg, /mark-line/g)).toBe(2);
+    expect(count(svg, /mark-area/g)).toBe(2);
+    expect(count(svg, />limit</g)).toBe(1);
+  });
+
+  test("series that are numbers take the ordered scale", async () => {
+    const { svg, warnings } = await draw(profile({ ...options, series: { field: "layer", title: "Layer" } }), series);
+    expect(warnings).toEqual([]);
+    expect(count(svg, /mark-line/g)).toBe(2);
+  });
+});
+
+test("estimates: a point and a whisker for each category", async () => {
+  const rows = ["a", "b", "c"].map((name, i) => ({ name, estimate: i, low: i - 1, high: i + 1 }));
+  const spec = estimates({
+    category: { field: "name" },
+    value: { field: "estimate", title: "Change (nats)" },
+    low: "low",
+    high: "high",
+  });
+  const { svg, warnings } = await draw(spec, rows);
+  expect(warnings).toEqual([]);
+  expect(
+    count(svg, /<line[^>]*aria-roledescription="rule mark"/g) ||
+      count(svg, /aria-label="Change[^"]*"[^>]*aria-roledescription="rule mark"/g),
+  ).toBe(3);
+});
+
+test("small multiples: every value has its chart, the axis titles are said once", async () => {
+  const rows = [0, 1, 2].flatMap((head) => series.map((row) => ({ ...row, head })));
+  const cell = profile({
+    x: { field: "x", title: "Keys" },
+    y: { field: "y", title: "Entropy (nats)" },
+    series: { field: "model" },
+  });
+  const { svg, warnings } = await draw(smallMultiples({ facet: { field: "head", title: "Head" }, cell }), rows);
+  expect(warnings).toEqual([]);
+  for (const head of [0, 1, 2]) expect(count(svg, new RegExp(`>Head ${head}<`, "g"))).toBe(1);
+  expect(count(svg, />Entropy \(nats\) by keys</g)).toBe(1);
+  expect(count(svg, />Keys</g)).toBe(0);
+});
