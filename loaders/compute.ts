@@ -1,4 +1,5 @@
 /** Computes one job in this process and puts the result under its key, with a passport that says how it came to be. */
+import { isDeepStrictEqual } from "node:util";
 import type { Backend } from "../engine/backend.js";
 import { openCheckpoint } from "../engine/checkpoint.js";
 import { openBackend } from "./devices.js";
@@ -7,7 +8,7 @@ import type { Context, Experiment } from "./experiment.js";
 import { loadExperiment } from "./experiments/index.js";
 import { fileSource } from "./files.js";
 import { readJsonl } from "./inputs.js";
-import { identify, type Job } from "./job.js";
+import { hashModel, identify, type Job } from "./job.js";
 import { messages } from "./messages.js";
 import { checkout, machine, packageVersion } from "./provenance.js";
 import { modelName, openStore, projectPath } from "./results.js";
@@ -45,6 +46,9 @@ async function produce(job: Job, identity: Identity, { threads, signal, progress
   const experiment = await loadExperiment(job.experiment);
   const backend = job.model === undefined ? undefined : await openBackend(job.device ?? "cpu", { threads });
   const inputs = await readInputs(job);
+  // What is loaded now is what was hashed, unless it changed in between. Later edits do not reach this process.
+  const [loaded] = await Promise.all(identify([job]));
+  if (loaded.key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
   const encoders = await execute(experiment, {
     parameters: job.parameters,
     inputs,
@@ -52,10 +56,11 @@ async function produce(job: Job, identity: Identity, { threads, signal, progress
     signal,
     ...subject(job, backend),
   });
+  if (job.model !== undefined && !isDeepStrictEqual(await hashModel(job.model), identity.keyParts.model)) {
+    throw new Error(messages.modelChanged(job.model));
+  }
   const metadata = stableMetadata({ key: identity.key, experiment: job.experiment });
   const tables = new Map([...encoders].map(([name, encoder]) => [name, encoder.finish(metadata)]));
-  const [now] = await Promise.all(identify([job]));
-  if (now.key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
   const passport: Passport = {
     key: identity.key,
     ...about(experiment, job),

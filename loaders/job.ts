@@ -116,7 +116,7 @@ export function identify(jobs: readonly Job[]): Promise<Identity>[] {
   });
 }
 
-async function hashModel(folder: string): Promise<NonNullable<KeyParts["model"]>> {
+export async function hashModel(folder: string): Promise<NonNullable<KeyParts["model"]>> {
   const { hashes } = await openCheckpoint(fileSource(folder));
   const files = ["tokenizer.json", "tokenizer_config.json"].map((file) => readFile(join(folder, file)).catch(absent));
   const [tokenizer, settings] = await Promise.all(files);

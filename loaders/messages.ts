@@ -39,8 +39,8 @@ export const messages = {
   noResult: (experiment: string, why: string) => `There is no result of ${experiment}: ${why}.`,
   noSubject: (experiment: string) =>
     `the experiment ${experiment} is declared to read records only, and asks for a model`,
-  changedMeanwhile: (experiment: string) =>
-    `code or inputs of ${experiment} changed while it ran, so its numbers belong to no version of it: run it again`,
+  changedMeanwhile: (experiment: string) => `code or inputs of ${experiment} changed while it began: run it again`,
+  modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>
     `the process of ${experiment} ended by ${how} before it had a result${how === "SIGKILL" ? ", as one that needs more memory than there is does" : ""}`,
   stopped: (experiment: string) => `${experiment} was stopped`,
