@@ -1,8 +1,9 @@
 /**
  * Attention sinks. Method:
  * 1. Attention received per key, α[k] = Σ_{q ≥ k} A[q,k] ÷ (T − k), by layer, head, position and class of token, over
- *    real text, beside the same text without its start token, its tokens in random order, a model with random weights,
- *    and uniform attention under the causal mask. With it, norms of keys, values and the residual stream.
+ *    real text, beside the same text without its start token or with that token in its middle, its tokens in random
+ *    order, a model with random weights, and uniform attention under the causal mask. With it, norms of keys, values
+ *    and the residual stream.
  * 2. Later sinks: keys after the first with α > 0.1 in a head, among those that enough later queries see; where they are.
  * 3. The graph of attention on short texts: how nearly a layer is a star.
  * 4. What sinks are good for: the loss when the first token or later sinks are hidden or damped, against random tokens
@@ -53,7 +54,7 @@ const parameters = {
   /** Length of the texts for the graphs, and attention above which there is an edge; the claim uses 0.1. */
   graphTokens: 48,
   thresholds: [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
-  /** Pairs of complementary halves of the heads that are damped, per document of the first half. */
+  /** Pairs of complementary random sets of heads that are damped, per document of the first half. */
   pairs: 2,
   /** A random token to hide is drawn from the first so many. */
   early: 32,
@@ -62,6 +63,19 @@ const parameters = {
   seed: 1,
 };
 type Parameters = typeof parameters;
+
+interface Condition {
+  readonly condition: string;
+  readonly of: () => Promise<Model>;
+  readonly prompts: readonly Int32Array[];
+  /** Where the start token stands, if not first. */
+  readonly sink?: number;
+}
+
+/** The first token taken from its place and put at another. */
+function moved(ids: Int32Array, to: number): Int32Array {
+  return Int32Array.of(...ids.subarray(1, to + 1), ids[0], ...ids.subarray(to + 1));
+}
 
 /** Attention above which the claims see an edge or a reference token. */
 const EDGE = 0.1;
@@ -89,14 +103,21 @@ export const sinks: Experiment<Parameters, Evidence> = {
     const resampled = new ResampledMean(documents.length, { seed });
 
     const real = documents.map(({ ids }) => ids);
-    const conditions: readonly { condition: string; of: () => Promise<Model>; prompts: readonly Int32Array[] }[] = [
+    const middle = Math.floor(tokens / 2);
+    const conditions: readonly Condition[] = [
       { condition: "trained", of: load, prompts: real },
-      ...(hasStart ? [{ condition: "no start", of: load, prompts: real.map((ids) => ids.slice(1)) }] : []),
+      ...(hasStart
+        ? [
+            { condition: "no start", of: load, prompts: real.map((ids) => ids.slice(1)) },
+            { condition: "moved", of: load, prompts: real.map((ids) => moved(ids, middle)), sink: middle },
+          ]
+        : []),
       { condition: "shuffled", of: load, prompts: real.map((ids) => shuffled(ids, random)) },
       { condition: "random", of: loadControl, prompts: real },
     ];
     const runs = 5 * documents.length + 2 * half * given.pairs + 2 * (documents.length - half);
-    const total = conditions.length * documents.length * (tokens + graphTokens) + runs * tokens;
+    const graphed = conditions.filter(({ sink }) => sink === undefined);
+    const total = documents.length * (conditions.length * tokens + graphed.length * graphTokens) + runs * tokens;
     let done = 0;
     const advance = (message: string, by: number) => {
       done += by;
@@ -112,7 +133,7 @@ export const sinks: Experiment<Parameters, Evidence> = {
 
     // 1. and 2. Received attention, norms and later sinks.
     let trained: readonly Read[] = [];
-    for (const { condition, of, prompts } of conditions) {
+    for (const { condition, of, prompts, sink } of conditions) {
       const subject = await of();
       const read: Read[] = [];
       for (const [d, ids] of prompts.entries()) {
@@ -130,7 +151,8 @@ export const sinks: Experiment<Parameters, Evidence> = {
       }
       const readings = read.map(({ reading }) => reading);
       const eligible: Eligible = { first: 1, last: prompts[0].length - minimumQueries };
-      yield batch(tables.heads, [...headRows(condition, readings, eligible, resampled)]);
+      yield batch(tables.heads, [...headRows(condition, readings, eligible, resampled, sink)]);
+      if (sink !== undefined) continue; // the other tables take the first token for the sink
       yield batch(tables.positions, [...positionRows(condition, readings, halfOctaves(0, eligible.last), resampled)]);
       yield batch(
         tables.frames,
@@ -159,7 +181,7 @@ export const sinks: Experiment<Parameters, Evidence> = {
     // 3. Graphs of short texts.
     const starOf = (of: readonly Layer[]) => mean(of.map((layer) => graphOf(layer, EDGE).star));
     const stars: number[] = [];
-    for (const { condition, of, prompts } of conditions) {
+    for (const { condition, of, prompts } of graphed) {
       const subject = await of();
       const graphs: Layer[][] = [];
       for (const ids of prompts) {

@@ -1,6 +1,6 @@
 /** What is claimed about entropy, and the rule that decides each claim. */
 import { bootstrap, type Interval, mean, spearman } from "../../../engine/interval.js";
-import { allOf, expectPositive } from "../../analysis/expectation.js";
+import { allOf, expectNegative, expectPositive, negativeRule, positiveRule } from "../../analysis/expectation.js";
 import type { Claim, Judgement } from "../../experiment.js";
 
 /**
@@ -89,7 +89,7 @@ function fix(arm: Arm, id: string, name: string): Claim<Evidence> {
     paper: "entropy-parallel-context",
     statement: `${name} lowers both the entropy and the loss of parallel encoding.`,
     measure: "Loss taken off plain parallel encoding, paired by document, mean over the splits (nats per token)",
-    rule: `Entropy and loss are judged alike, on plain minus ${arm}: replicated where the 95 % interval is above 0, not replicated where it is below ${ENTROPY_MARGIN} nats of entropy and ${LOSS_MARGIN} nats of loss. Both replicated: replicated; neither: not replicated; otherwise mixed. The estimate is the loss.`,
+    rule: `Entropy (margin ${ENTROPY_MARGIN} nats) and loss (margin ${LOSS_MARGIN} nats) of plain minus ${arm} are each judged: ${positiveRule("the margin")} The outcome is that of both, or mixed where they differ. The estimate is the loss.`,
     judge(evidence) {
       const loss = recovered(evidence, arm, "loss");
       const entropy = recovered(evidence, arm, "entropy");
@@ -104,7 +104,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper: "entropy-parallel-context",
     statement: "Encoding the context in independent pieces raises the attention entropy of what follows.",
     measure: "Entropy of the scored queries at the most pieces minus unsplit, paired by document (nats)",
-    rule: `Replicated where the 95 % interval is above 0; not replicated where all of it is below ${ENTROPY_MARGIN} nats; otherwise mixed.`,
+    rule: positiveRule(`${ENTROPY_MARGIN} nats`),
     judge(evidence): Judgement {
       const interval = rise(evidence, "entropy");
       return { outcome: expectPositive(interval, ENTROPY_MARGIN), ...interval };
@@ -115,7 +115,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper: "entropy-parallel-context",
     statement: "Encoding the context in independent pieces raises the loss on what follows.",
     measure: "Loss of the scored tokens at the most pieces minus unsplit, paired by document (nats per token)",
-    rule: `Replicated where the 95 % interval is above 0; not replicated where all of it is below ${LOSS_MARGIN} nats; otherwise mixed.`,
+    rule: positiveRule(`${LOSS_MARGIN} nats`),
     judge(evidence) {
       const interval = rise(evidence, "loss");
       return { outcome: expectPositive(interval, LOSS_MARGIN), ...interval };
@@ -127,7 +127,7 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "Over splits and fixes, the loss follows the entropy.",
     measure:
       "Spearman correlation of mean entropy with mean loss over the conditions of the four arms that differ (documents resampled)",
-    rule: "Replicated where the 95 % interval is above 0; not replicated where all of it is below 0.3; otherwise mixed.",
+    rule: positiveRule("0.3"),
     judge(evidence) {
       const interval = link(evidence);
       return { outcome: expectPositive(interval, 0.3), ...interval };
@@ -141,7 +141,7 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "High entropy is what does the harm: cooling it to its unsplit level, and nothing else, recovers loss.",
     measure:
       "Loss taken off plain parallel encoding by cooling, paired by document, mean over the splits (nats per token)",
-    rule: `Needs something to bring back: not testable unless entropy rises (its 95 % interval above 0). Then replicated where the 95 % interval is above 0, not replicated where all of it is below ${LOSS_MARGIN} nats, otherwise mixed.`,
+    rule: `Not testable unless entropy rises by the first claim. ${positiveRule(`${LOSS_MARGIN} nats`)}`,
     judge(evidence) {
       const interval = recovered(evidence, "cooled", "loss");
       const rises = expectPositive(rise(evidence, "entropy"), ENTROPY_MARGIN) === "replicated";
@@ -153,7 +153,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper: "what-does-bert-look-at",
     statement: "The broadest heads sit in the lower layers.",
     measure: "Spearman correlation of layer with normalised entropy, mean over heads (documents resampled)",
-    rule: "Replicated where the 95 % interval is below 0; not replicated where all of it is above −0.3; otherwise mixed.",
+    rule: negativeRule("0.3"),
     judge({ widths }) {
       const interval = bootstrap(widths, (sample) => {
         const layers = widths[0].breadth.map((_, layer) => layer);
@@ -162,8 +162,7 @@ export const claims: readonly Claim<Evidence>[] = [
           layers.map((layer) => mean(sample.map(({ breadth }) => breadth[layer]))),
         );
       });
-      const { low, high } = interval;
-      return { outcome: expectPositive({ ...interval, low: -high, high: -low }, 0.3), ...interval };
+      return { outcome: expectNegative(interval, 0.3), ...interval };
     },
   },
   {

@@ -1,6 +1,6 @@
 /** What is claimed about sinks, and the rule that decides each claim. */
 import { bootstrap, mean } from "../../../engine/interval.js";
-import { expectPositive } from "../../analysis/expectation.js";
+import { expectNegative, expectPositive, negativeRule, positiveRule } from "../../analysis/expectation.js";
 import type { Claim } from "../../experiment.js";
 
 /** What one document, one independent unit, says. Losses are means over its tokens, in nats. */
@@ -52,7 +52,7 @@ function difference({ documents }: Evidence, of: Intervention, against: Interven
 }
 
 const LOSS_MARGIN = 0.005;
-const lossRule = `Replicated where the 95 % interval is above 0; not replicated where all of it is below ${LOSS_MARGIN} nats; otherwise mixed.`;
+const lossRule = positiveRule(`${LOSS_MARGIN} nats`);
 
 /** Fewer later sinks than this in all say nothing about where they are. */
 const LEAST_SINKS = 30;
@@ -64,7 +64,7 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "The first token receives more attention than the causal mask alone would give it.",
     measure:
       "Attention received by the first token, mean over layers and heads, minus the same under uniform causal attention",
-    rule: "Replicated where the 95 % interval is above 0; not replicated where all of it is below 0.02; otherwise mixed.",
+    rule: positiveRule("0.02"),
     judge({ documents, uniform }) {
       const interval = bootstrap(
         documents.map(({ first }) => first - uniform.first),
@@ -96,7 +96,7 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "The graph of attention is more of a star than the causal mask alone makes it.",
     measure:
       "Largest in-degree ÷ (n − 1), edges over 0.1, mean over layers, minus the same under uniform causal attention",
-    rule: "Replicated where the 95 % interval is above 0; not replicated where all of it is below 0.05; otherwise mixed.",
+    rule: positiveRule("0.05"),
     judge({ documents, uniform }) {
       const interval = bootstrap(
         documents.map(({ star }) => star - uniform.star),
@@ -111,7 +111,7 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "Later tokens are sinks too, and they are the ones with little content.",
     measure:
       "Share of later sinks that are punctuation or newlines minus the share of these among all tokens that could be one",
-    rule: `Not testable with fewer than ${LEAST_SINKS} later sinks in all. Replicated where the 95 % interval is above 0; not replicated where all of it is below 0.05; otherwise mixed.`,
+    rule: `Not testable with fewer than ${LEAST_SINKS} later sinks in all. ${positiveRule("0.05")}`,
     judge({ documents }) {
       const interval = bootstrap(documents, (sample) => {
         const total = (of: (document: DocumentEvidence) => number) =>
@@ -171,13 +171,13 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "Keys with a small norm are the ones that receive attention, the first token apart.",
     measure:
       "Spearman correlation of key norm with attention received over keys after the first, mean over layers and heads",
-    rule: "Replicated where the 95 % interval is below 0; not replicated where all of it is above −0.1; otherwise mixed.",
+    rule: negativeRule("0.1"),
     judge({ documents }) {
       const interval = bootstrap(
         documents.map(({ normCorrelation }) => normCorrelation),
         mean,
       );
-      return { outcome: expectPositive({ ...interval, low: -interval.high, high: -interval.low }, 0.1), ...interval };
+      return { outcome: expectNegative(interval, 0.1), ...interval };
     },
   },
 ];

@@ -19,15 +19,17 @@ import {
 
 const range = (length: number) => Array.from({ length }, (_, i) => i);
 
+/** @param sink the key that is taken for the sink */
 export function* headRows(
   condition: string,
   readings: readonly Reading[],
   eligible: Eligible,
   resampled: ResampledMean,
+  sink = 0,
 ) {
   const [{ layers, heads }] = readings;
   for (const head of range(layers * heads)) {
-    const first = readings.map(({ alpha }) => alpha[head][0]);
+    const first = readings.map(({ alpha }) => alpha[head][sink]);
     const { n: _, ...ends } = resampled.of(first);
     yield {
       condition,

@@ -10,7 +10,7 @@ const interval = {
 const condition = {
   kind: "text",
   meaning:
-    "trained: real text; no start: the same without its start token; shuffled: its tokens in random order; random: real text, random weights; uniform: uniform attention under the causal mask",
+    "trained: real text; no start: the same without its start token; moved: its start token in the middle; shuffled: its tokens in random order; random: real text, random weights; uniform: uniform attention under the causal mask",
 } as const;
 const layer = { kind: "int32", meaning: "Layer, from 0" } as const;
 const head = { kind: "int32", meaning: "Head, from 0" } as const;
@@ -21,23 +21,27 @@ const tokenClass = {
   meaning: "Class of the token: newline, punctuation, number, function word, word, word part",
 } as const;
 
-export const heads = table("heads", "Attention received by the first token, and later sinks, of each head", {
-  condition,
-  layer,
-  head,
-  ...interval,
-  above: {
-    kind: "float32",
-    meaning: "Share of documents in which the first token receives more than the sink threshold",
+export const heads = table(
+  "heads",
+  "Attention received by the first token (where it was moved: by the start token), and later sinks, of each head",
+  {
+    condition,
+    layer,
+    head,
+    ...interval,
+    above: {
+      kind: "float32",
+      meaning: "Share of documents in which the first token receives more than the sink threshold",
+    },
+    later: { kind: "float32", meaning: "Later sinks per document" },
+    norm_correlation: {
+      kind: "float32",
+      meaning: "Spearman correlation of key norm with attention received, first token left out, mean over documents",
+      optional: true,
+    },
+    norm_correlation_all: { kind: "float32", meaning: "The same with the first token", optional: true },
   },
-  later: { kind: "float32", meaning: "Later sinks per document" },
-  norm_correlation: {
-    kind: "float32",
-    meaning: "Spearman correlation of key norm with attention received, first token left out, mean over documents",
-    optional: true,
-  },
-  norm_correlation_all: { kind: "float32", meaning: "The same with the first token", optional: true },
-});
+);
 
 export const positions = table("positions", "Attention received per query, by the position of the key", {
   condition,
