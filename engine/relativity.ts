@@ -44,8 +44,26 @@ export function nonRelativity(scores: ArrayLike<number>, tokens: number, first =
   return power(nonRelative(scores, tokens, first)) / power(centred(scores, tokens, first));
 }
 
-/** Mean over queries (with three earlier keys or more) of Spearman's correlation between a key's index and its score. */
-export function recency(scores: ArrayLike<number>, tokens: number, first = 0): number {
+/**
+ * Slope of the score over the key's index, within queries: one least-squares slope for all rows, each around its own
+ * mean. Linear in the scores, so that noise does not bias it. In score per token.
+ */
+export function keySlope(scores: ArrayLike<number>, tokens: number, first = 0): number {
+  let product = 0;
+  let square = 0;
+  eachPair(tokens, first, (query, key) => {
+    const offset = key - (first + query - 1) / 2;
+    product += offset * scores[query * tokens + key];
+    square += offset * offset;
+  });
+  return product / square;
+}
+
+/**
+ * Mean over queries (with three earlier keys or more) of Spearman's correlation between a key's index and its score.
+ * Noise in the scores pulls it towards 0.
+ */
+export function keyCorrelation(scores: ArrayLike<number>, tokens: number, first = 0): number {
   let sum = 0;
   let rows = 0;
   for (let query = first + 3; query < tokens; ++query) {

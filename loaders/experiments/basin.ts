@@ -38,9 +38,9 @@ import {
 
 const parameters = {
   /** Records used of each format, from the top of the file. */
-  records: 40,
+  records: 48,
   /** Records on which the untrained model is measured. */
-  controlRecords: 20,
+  controlRecords: 24,
   /** Lengths of the lists. */
   items: [5, 10, 15, 20],
   /** Length at which use and orders are studied. */

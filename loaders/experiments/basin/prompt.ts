@@ -45,7 +45,7 @@ export function listPrompt(
   const ids = tokenizer.startToken === undefined ? [] : [tokenizer.startToken];
   const spans = items.map(({ text }, i) => {
     const first = ids.length;
-    ids.push(...tokenizer.encode(delimiters ? delimited(format, text, i + 1) : `${i > 0 ? " " : ""}${text}`));
+    ids.push(...tokenizer.encode(delimiters ? delimited(format, text, i + 1) : ` ${text}`));
     return { first, end: ids.length };
   });
   const questions = asked.map((position) => {
