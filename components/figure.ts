@@ -2,6 +2,7 @@
  * A claim with the chart that answers it: caption, chart, text summary, the rows as a table, the SQL that made them,
  * downloads of exactly what is drawn, and the passport of the data.
  */
+import { reveal } from "./anchor.js";
 import { Chart, type Spec } from "./chart.js";
 import type { Database, Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
@@ -251,6 +252,7 @@ export async function figure(options: FigureOptions, invalidation?: Promise<unkn
   if (!view) {
     view = new FigureView(options);
     figures.set(options.id, view);
+    reveal(view.element);
   }
   const current = view;
   await current.update(options);
