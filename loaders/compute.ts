@@ -8,14 +8,15 @@ import type { Context, Experiment } from "./experiment.js";
 import { loadExperiment } from "./experiments/index.js";
 import { fileSource } from "./files.js";
 import { readJsonl } from "./inputs.js";
-import { hashModel, identify, type Job } from "./job.js";
+import { hashModel, identityOf, type Job } from "./job.js";
 import { messages } from "./messages.js";
+import { modelName, projectPath, workFolder } from "./project.js";
 import { checkout, machine, packageVersion } from "./provenance.js";
-import { modelName, openStore, projectPath } from "./results.js";
 import { sha256 } from "./store/code.js";
 import type { Identity } from "./store/key.js";
 import { type ModelRecord, type Passport, stableMetadata } from "./store/passport.js";
 import type { Result } from "./store/result.js";
+import { Store } from "./store/store.js";
 import { openSubject } from "./subject.js";
 
 export interface ComputeOptions {
@@ -32,8 +33,8 @@ export interface ComputeOptions {
 type Work = Pick<ComputeOptions, "threads" | "signal" | "progress">;
 
 export async function compute(job: Job, { again, onWait, warn, ...work }: ComputeOptions): Promise<Result> {
-  const [identity] = await Promise.all(identify([job]));
-  return openStore(warn).compute(identity.key, () => produce(job, identity, work), {
+  const identity = await identityOf(job);
+  return new Store(workFolder, warn).compute(identity.key, () => produce(job, identity, work), {
     again,
     onWait,
     signal: work.signal,
@@ -47,8 +48,7 @@ async function produce(job: Job, identity: Identity, { threads, signal, progress
   const backend = job.model === undefined ? undefined : await openBackend(job.device ?? "cpu", { threads });
   const inputs = await readInputs(job);
   // What is loaded now is what was hashed, unless it changed in between. Later edits do not reach this process.
-  const [loaded] = await Promise.all(identify([job]));
-  if (loaded.key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
+  if ((await identityOf(job)).key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
   const encoders = await execute(experiment, {
     parameters: job.parameters,
     inputs,

@@ -3,9 +3,11 @@ import { availableParallelism } from "node:os";
 import { messages } from "./messages.js";
 import type { Plan } from "./plan.js";
 import { progressDisplay } from "./progress.js";
-import { openStore, projectPath } from "./results.js";
+import { projectPath, workFolder } from "./project.js";
+
 import { type Failure, type Outcome, runJobs } from "./run.js";
 import { openResult } from "./store/result.js";
+import { Store } from "./store/store.js";
 import { color, say } from "./terminal.js";
 
 export interface FulfilOptions {
@@ -40,7 +42,7 @@ export async function fulfil(plans: readonly Plan[], options: FulfilOptions): Pr
   return outcomes;
 
   async function computeAll() {
-    await openStore(say).sweep();
+    await new Store(workFolder, say).sweep();
     const display = progressDisplay(missing, plainProgress);
     const { parallel = availableParallelism(), threads = 1 } = options;
     const outcomes = await runJobs(missing, {

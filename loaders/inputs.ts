@@ -4,20 +4,20 @@ import { UserError } from "../engine/errors.js";
 import { messages } from "./messages.js";
 import { errorCode } from "./store/system.js";
 
+/** @throws {UserError} where the file cannot be read, or a line of it is no object */
 export async function readJsonl(file: string): Promise<unknown[]> {
-  const lines = (await readInput(file)).toString("utf8").split("\n");
+  const lines = (await read(file)).split("\n");
   if (lines.at(-1) === "") lines.pop();
   const records = lines.map((line, index) => parseLine(line, file, index + 1));
   if (records.length === 0) throw new UserError(messages.emptyInput(file));
   return records;
 }
 
-export async function readInput(file: string): Promise<Buffer> {
+async function read(file: string): Promise<string> {
   try {
-    return await readFile(file);
+    return await readFile(file, "utf8");
   } catch (error) {
-    const code = errorCode(error);
-    if (code === "ENOENT" || code === "EISDIR" || code === "EACCES")
+    if (["ENOENT", "EISDIR", "EACCES"].includes(errorCode(error) ?? ""))
       throw new UserError(messages.unreadableInput(file));
     throw error;
   }

@@ -7,12 +7,12 @@ import { UserError } from "../engine/errors.js";
 import type { Parameters } from "./experiment.js";
 import { loadExperiment } from "./experiments/index.js";
 import { fileSource } from "./files.js";
-import { readInput } from "./inputs.js";
+import { readJsonl } from "./inputs.js";
 import { messages } from "./messages.js";
-import { bundledModel, dataFolder, experimentsFolder, lockfile, root } from "./project.js";
+import { bundledModel, dataFolder, experimentsFolder, root, workFolder } from "./project.js";
 import { codeOf, sha256 } from "./store/code.js";
 import { type Identity, type KeyParts, keyOf } from "./store/key.js";
-import { type Lockfile, lockedVersions } from "./store/packages.js";
+import { packageVersions } from "./store/packages.js";
 import { absent } from "./store/system.js";
 
 /** Nothing in it is left to a default. It can be sent to another process. */
@@ -40,6 +40,7 @@ export async function jobOf(
   { model = bundledModel, device = "cpu", prompts, set = {} }: JobOptions = {},
 ): Promise<Job> {
   const { subject, inputs, parameters } = await loadExperiment(id);
+  if (prompts !== undefined) await refuseUnreadable(prompts, id, inputs);
   const files = Object.entries(inputs).map(([name, file], index) => {
     return [name, index === 0 && prompts ? resolve(prompts) : join(dataFolder, file)] as const;
   });
@@ -49,6 +50,11 @@ export async function jobOf(
     inputs: Object.fromEntries(files),
     ...(subject === "model" ? { model: resolve(model), device } : {}),
   };
+}
+
+async function refuseUnreadable(prompts: string, id: string, inputs: Readonly<Record<string, string>>): Promise<void> {
+  if (Object.keys(inputs).length === 0) throw new UserError(messages.noPrompts(id));
+  await readJsonl(resolve(prompts));
 }
 
 /** Texts to values of the type that each parameter has by default. */
@@ -86,34 +92,51 @@ function modulesOf({ experiment, model }: Job): string[] {
 /** The package that runs models on a device; those of the other devices are not part of a key. */
 const runtimes: Partial<Record<Device, string>> = { cpu: "onnxruntime-node", wasm: "onnxruntime-web" };
 
+function isOn(device: Device | undefined): (specifier: string) => boolean {
+  const foreign = Object.entries(runtimes).flatMap(([other, name]) => (other === device ? [] : [name]));
+  return (specifier) => !foreign.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+}
+
 /**
- * The identity of each job, from the project as it lies on disk now; what jobs share is read once.
- * @throws {UserError} from a job's promise, where its input or its model cannot be used
+ * The identity of each job, from the project as it lies on disk now; what jobs share is read once. One that has none
+ * does not stop the others. A UserError among the reasons says that the model cannot be used.
  */
-export function identify(jobs: readonly Job[]): Promise<Identity>[] {
+export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Identity>[]> {
   const code = codeOf(root, Object.fromEntries(jobs.map((job) => [job.experiment, modulesOf(job)])));
-  const locked = readFile(lockfile, "utf8").then((text): Lockfile => JSON.parse(text));
-  const inputHash = memoized((file) => readInput(file).then(sha256));
+  const inputHash = memoized(hashInput);
   const modelHashes = memoized(hashModel);
-  return jobs.map(async (job) => {
-    const { hash, sources, packages } = await code[job.experiment];
-    const foreign = Object.entries(runtimes).flatMap(([device, name]) => (device === job.device ? [] : [name]));
-    const inputs = Object.entries(job.inputs).map(async ([name, file]) => [name, await inputHash(file)] as const);
-    const keyParts: KeyParts = {
-      experiment: job.experiment,
-      code: hash,
-      packages: lockedVersions(
-        await locked,
-        packages.filter((name) => !foreign.includes(name)),
-      ),
-      parameters: job.parameters,
-      inputs: Object.fromEntries(await Promise.all(inputs)),
-      ...(job.model === undefined
-        ? {}
-        : { model: await modelHashes(job.model), device: job.device, precision: "float32" as const }),
-    };
-    return { key: keyOf(keyParts), keyParts, sources };
-  });
+  return Promise.allSettled(
+    jobs.map(async (job) => {
+      const inputs = Object.entries(job.inputs).map(async ([name, file]) => [name, await inputHash(file)] as const);
+      const model = job.model === undefined ? undefined : modelHashes(job.model);
+      const hashed = Promise.all([Promise.all(inputs), model]);
+      const [{ hash, sources, packages }, [inputHashes, hashes]] = await Promise.all([code[job.experiment], hashed]);
+      const keyParts: KeyParts = {
+        experiment: job.experiment,
+        code: hash,
+        packages: await packageVersions(packages.filter(isOn(job.device)), { root, cache: packageCache }),
+        parameters: job.parameters,
+        inputs: Object.fromEntries(inputHashes),
+        ...(hashes ? { model: hashes, device: job.device, precision: "float32" } : {}),
+      };
+      return { key: keyOf(keyParts), keyParts, sources };
+    }),
+  );
+}
+
+/** The identity of one job. */
+export async function identityOf(job: Job): Promise<Identity> {
+  const [settled] = await identify([job]);
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
+}
+
+const packageCache = join(workFolder, "packages");
+
+async function hashInput(file: string): Promise<string> {
+  const bytes = await readFile(file).catch(absent);
+  if (!bytes) throw new Error(messages.missingFile(file));
+  return sha256(bytes);
 }
 
 export async function hashModel(folder: string): Promise<NonNullable<KeyParts["model"]>> {

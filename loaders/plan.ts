@@ -1,7 +1,15 @@
-/** What stands and what has to be computed, for experiments by name. Plain data, so that another process can make it. */
+/**
+ * What stands and what has to be computed: for each experiment the committed result where its key matches, or the
+ * store's, or what has changed since the nearest one. Plain data, so that another process can make it.
+ */
+import { join, resolve } from "node:path";
 import { UserError } from "../engine/errors.js";
-import { type Job, type JobOptions, jobOf } from "./job.js";
-import { type Standing, type StandingOptions, standings } from "./results.js";
+import { identify, type Job, type JobOptions, jobOf } from "./job.js";
+import { messages } from "./messages.js";
+import { bundledModel, modelName, resultsFolder, workFolder } from "./project.js";
+import { differences, type Identity } from "./store/key.js";
+import { CorruptResult, openResult, type Result } from "./store/result.js";
+import { Store } from "./store/store.js";
 
 export interface Plan {
   readonly experiment: string;
@@ -16,37 +24,100 @@ export interface Plan {
   readonly reason?: string;
 }
 
+export interface PlanOptions {
+  readonly warn: (message: string) => void;
+  /** Take a committed result from any device, so that those of a GPU are good on a machine without one. */
+  readonly anyDevice?: boolean;
+}
+
 /**
  * One plan per experiment. One that is broken does not stop the others.
- * @throws {UserError} where an input or the model cannot be used
+ * @throws {UserError} where an option or the model cannot be used
  */
-export async function planFor(
-  ids: readonly string[],
-  jobOptions: JobOptions,
-  options: StandingOptions,
-): Promise<Plan[]> {
-  const jobs = await Promise.all(ids.map((id) => unlessBroken(jobOf(id, jobOptions))));
-  const sound = jobs.flatMap((job) => (job instanceof Error ? [] : job));
-  const standing = new Map((await standings(sound, options)).map((it, i) => [sound[i], it]));
+export async function planFor(ids: readonly string[], jobOptions: JobOptions, options: PlanOptions): Promise<Plan[]> {
+  const made = await Promise.allSettled(ids.map((id) => jobOf(id, jobOptions)));
+  const jobs = made.flatMap((job) => (job.status === "fulfilled" ? job.value : []));
+  const planned = new Map((await planJobs(jobs, options)).map((plan) => [plan.experiment, plan]));
+  return made.map((job, i) => (job.status === "rejected" ? broken(ids[i], job.reason) : planned.get(ids[i])!));
+}
+
+async function planJobs(jobs: readonly Job[], { warn, anyDevice = false }: PlanOptions): Promise<Plan[]> {
+  const store = new Store(workFolder, warn);
+  const committed = await Promise.all(jobs.map((job) => committedResult(job, warn)));
+  const known = (await store.list()).concat(committed.flatMap((result) => result ?? []));
+  // Each job, and the same job on the device that its committed result came from.
+  const abroad = jobs.map((job, i) => ({
+    ...job,
+    device: job.device && (committed[i]?.passport.keyParts.device ?? job.device),
+  }));
+  const identities = await identify([...jobs, ...(anyDevice ? abroad : jobs)]);
   return Promise.all(
-    ids.map(async (experiment, i): Promise<Plan> => {
-      const job = jobs[i];
-      if (job instanceof Error) return { experiment, reason: job.message };
-      const found = await unlessBroken(standing.get(job)!);
-      return found instanceof Error ? { experiment, reason: found.message } : { experiment, ...summary(found) };
+    jobs.map(async (job, i): Promise<Plan> => {
+      const [here, there] = [identities[i], identities[jobs.length + i]];
+      if (here.status === "rejected") return broken(job.experiment, here.reason);
+      const ready = committed[i];
+      if (
+        ready &&
+        there.status === "fulfilled" &&
+        ready.passport.key === there.value.key &&
+        (await isSound(ready, warn))
+      ) {
+        return { experiment: job.experiment, job, key: there.value.key, fresh: ready.folder };
+      }
+      const stored = await store.get(here.value.key);
+      const state = stored ? { fresh: stored.folder } : nearest(job, here.value, known);
+      return { experiment: job.experiment, job, key: here.value.key, ...state };
     }),
   );
 }
 
-function summary({ job, identity, result, stale, reason }: Standing): Omit<Plan, "experiment"> {
-  return { job, key: identity.key, fresh: result?.folder, stale: stale?.folder, reason };
+function broken(experiment: string, reason: unknown): Plan {
+  if (reason instanceof UserError) throw reason;
+  return { experiment, reason: reason instanceof Error ? reason.message : String(reason) };
 }
 
-async function unlessBroken<T>(work: Promise<T>): Promise<T | Error> {
+/** The bundled model's results are committed; those of other models only lie in the store. */
+async function committedResult({ experiment, model }: Job, warn: PlanOptions["warn"]): Promise<Result | undefined> {
+  if (model !== undefined && resolve(model) !== bundledModel) return undefined;
   try {
-    return await work;
+    return await openResult(join(resultsFolder, experiment));
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    return error instanceof Error ? error : new Error(String(error));
+    return ignoreCorrupt(error, warn);
   }
+}
+
+async function isSound(result: Result, warn: PlanOptions["warn"]): Promise<boolean> {
+  try {
+    await result.verify();
+    return true;
+  } catch (error) {
+    return ignoreCorrupt(error, warn) !== undefined;
+  }
+}
+
+function ignoreCorrupt(error: unknown, warn: PlanOptions["warn"]): undefined {
+  if (!(error instanceof CorruptResult)) throw error;
+  warn(messages.ignoredResult(error.message));
+  return undefined;
+}
+
+/** The result with the fewest changes to this one; of equally near ones, the latest. */
+function nearest(
+  { experiment, model }: Job,
+  identity: Identity,
+  known: readonly Result[],
+): Pick<Plan, "stale" | "reason"> {
+  const name = model === undefined ? undefined : modelName(model);
+  const [found] = known
+    .filter(({ passport }) => passport.experiment === experiment && passport.model?.name === name)
+    .map((stale) => ({ stale, changes: differences(stale.passport, identity) }))
+    .sort((a, b) => a.changes.length - b.changes.length || (a.stale.passport.date < b.stale.passport.date ? 1 : -1));
+  return found ? { stale: found.stale.folder, reason: summary(found.changes) } : {};
+}
+
+const changesShown = 4;
+
+function summary(changes: readonly string[]): string {
+  const more = changes.length - changesShown;
+  return changes.slice(0, changesShown).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }

@@ -2,8 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
-import { root } from "../project.js";
-import { projectPath } from "../results.js";
+import { projectPath, root } from "../project.js";
 import { writeFlushed } from "../store/system.js";
 
 const generators = join(root, "loaders/prompts");

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { experimentIds } from "../experiments/index.js";
 import { planFor } from "../plan.js";
-import { modelName, openStore, projectPath } from "../results.js";
+import { modelName, projectPath, workFolder } from "../project.js";
 import { passportFile } from "../store/result.js";
+import { Store } from "../store/store.js";
 import { color, say } from "../terminal.js";
 
 interface StatusRow {
@@ -30,7 +31,7 @@ export function addStatus(program: Command): void {
 }
 
 async function statusOf(model: string | undefined): Promise<StatusRow[]> {
-  const store = openStore(say);
+  const store = new Store(workFolder, say);
   const plans = await planFor(await experimentIds(), { model }, { warn: say, anyDevice: true });
   return Promise.all(
     plans.map(async ({ experiment, job, key, fresh, stale, reason }): Promise<StatusRow> => {

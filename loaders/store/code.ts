@@ -13,7 +13,7 @@ export interface Code {
   readonly hash: string;
   /** sha256 of every source file that the bundle took something from, by its path from the root. */
   readonly sources: Readonly<Record<string, string>>;
-  /** Names of the packages that the bundle imports. */
+  /** What the bundle imports from packages, as it names it. */
   readonly packages: readonly string[];
 }
 
@@ -102,16 +102,8 @@ async function sources(
 }
 
 function packages({ imports }: Output): string[] {
-  const external = imports
-    .filter(({ path, external }) => external && !path.startsWith("node:"))
-    .map(({ path }) => path);
-  const names = external.map((path) =>
-    path
-      .split("/")
-      .slice(0, path.startsWith("@") ? 2 : 1)
-      .join("/"),
-  );
-  return [...new Set(names)].sort();
+  const paths = imports.filter(({ path, external }) => external && !path.startsWith("node:")).map(({ path }) => path);
+  return [...new Set(paths)].sort();
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -1,42 +1,74 @@
-/** Versions of the packages that a result depends on, as the lockfile pins them. */
+/** Versions of the packages that code runs through: those that it imports, and those that they import in turn. */
 
-interface Locked {
-  readonly version?: string;
-  readonly dependencies?: Readonly<Record<string, string>>;
-  readonly optionalDependencies?: Readonly<Record<string, string>>;
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { sha256 } from "./code.js";
+import { absent } from "./system.js";
+
+interface Lockfile {
+  readonly packages: Readonly<Record<string, { readonly version?: string }>>;
 }
 
-export interface Lockfile {
-  readonly packages: Readonly<Record<string, Locked>>;
+/** By import specifier: the places in the tree where npm put the packages behind it, as the lockfile names them. */
+type Reach = Readonly<Record<string, readonly string[]>>;
+
+export interface PackageOptions {
+  readonly root: string;
+  /** Where the module graphs of packages are remembered; they change with the lockfile only. */
+  readonly cache: string;
 }
 
-/** Type packages hold no code. */
-const isCode = (name: string) => !name.startsWith("@types/");
-
-/**
- * The version of each named package and of everything that these depend on, by the place in the tree where npm puts
- * it ("a", or "a/node_modules/b" for a version of its own).
- */
-export function lockedVersions(lockfile: Lockfile, names: readonly string[]): Record<string, string> {
-  const found = new Map<string, string>();
-  const visit = (name: string, parent: string) => {
-    const place = resolve(lockfile, name, parent);
-    if (place === undefined || found.has(place)) return;
-    const { version = "", dependencies, optionalDependencies } = lockfile.packages[place];
-    found.set(place, version);
-    for (const next of Object.keys({ ...dependencies, ...optionalDependencies }).filter(isCode)) visit(next, place);
-  };
-  for (const name of names) visit(name, "");
+/** Versions by package, with the path of a package that another one has a version of its own of. */
+export async function packageVersions(
+  specifiers: readonly string[],
+  { root, cache }: PackageOptions,
+): Promise<Record<string, string>> {
+  const text = await readFile(join(root, "package-lock.json"), "utf8");
+  const { packages }: Lockfile = JSON.parse(text);
+  const memory = join(cache, `${sha256(text)}.json`);
+  const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
+  const unknown = specifiers.filter((specifier) => !(specifier in known));
+  const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
+  if (reach !== known) await remember(memory, reach);
+  const places = [...new Set(specifiers.flatMap((specifier) => reach[specifier]))].sort();
   return Object.fromEntries(
-    [...found].map(([place, version]) => [place.slice("node_modules/".length), version]).sort(),
+    places.map((place) => [place.slice("node_modules/".length), packages[place]?.version ?? ""]),
   );
 }
 
-/** Node's look-up: in the package's own node_modules, then in its parents'. An optional package may be absent. */
-function resolve({ packages }: Lockfile, name: string, parent: string): string | undefined {
-  for (let folder = parent; ; folder = folder.slice(0, Math.max(0, folder.lastIndexOf("/node_modules/")))) {
-    const place = `${folder}${folder && "/"}node_modules/${name}`;
-    if (packages[place]) return place;
-    if (folder === "") return undefined;
-  }
+async function remember(file: string, reach: Reach): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const draft = `${file}.${randomUUID()}.tmp`;
+  await writeFile(draft, JSON.stringify(reach));
+  await rename(draft, file);
+}
+
+/** From the module graph of each package; native and WebAssembly code is known by its package's version. */
+async function reachOf(specifiers: readonly string[], root: string): Promise<Reach> {
+  const { metafile } = await build({
+    entryPoints: specifiers.map((specifier, i) => ({ in: specifier, out: String(i) })),
+    absWorkingDir: root,
+    outdir: root,
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: "node",
+    format: "esm",
+    logLevel: "silent",
+    loader: { ".node": "empty", ".wasm": "empty" },
+  });
+  return Object.fromEntries(
+    specifiers.map((specifier, i) => {
+      const places = Object.keys(metafile.outputs[`${i}.js`].inputs).flatMap((file) => placeOf(file) ?? []);
+      return [specifier, [...new Set(places)]];
+    }),
+  );
+}
+
+/** "node_modules/a/node_modules/b" of a file in that package, wherever the outermost node_modules lies. */
+function placeOf(file: string): string | undefined {
+  const inner = file.slice(Math.max(0, file.indexOf("node_modules/")));
+  return /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(inner)?.[0];
 }
