@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { TestProject } from "vitest/node";
+import { ensureChromium } from "./chromium.js";
 import { serveStatic } from "./static-server.js";
 
 declare module "vitest" {
@@ -15,6 +16,7 @@ declare module "vitest" {
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  ensureChromium();
   const folder = process.env.OBSERVATORY_SITE ?? (await build());
   const server = await serveStatic(folder, "/reports/observatory/");
   provide("site", server.address);
