@@ -16,12 +16,12 @@ export function number(value: number | null | undefined, digits = 3): string {
   return minus(value.toLocaleString(locale, options));
 }
 
-/** A share between 0 and 1 as a percentage: 34 %, 0.4 %. */
+/** A share between 0 and 1 as a percentage: 34 %, 0.4 %, never parted from its sign. */
 export function percent(share: number | null | undefined): string {
   if (share == null || Number.isNaN(share)) return "–";
   const value = share * 100;
   const digits = Math.abs(value) < 10 ? 1 : 0;
-  return `${minus(value.toLocaleString(locale, { maximumFractionDigits: digits }))} %`;
+  return `${minus(value.toLocaleString(locale, { maximumFractionDigits: digits }))}\u00a0%`;
 }
 
 /** An estimate with its 95 % interval: 1.23 [1.10, 1.35]. */

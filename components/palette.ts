@@ -62,3 +62,23 @@ export function colours(names: readonly string[], mode: Mode): string[] {
   let next = 0;
   return names.map((name) => categories[FIXED[name] ?? free[next++ % (free.length || 1)] ?? 0]);
 }
+
+/** `n` colours along the sequential scale, for things in an order such as layers; without the faint end. */
+export function ramp(n: number, mode: Mode): string[] {
+  const { sequential } = palettes[mode];
+  const [start, end] = [2, sequential.length - 1];
+  return Array.from({ length: n }, (_, i) => {
+    const at = n === 1 ? end - 1 : start + ((end - start) * i) / (n - 1);
+    return mix(sequential[Math.floor(at)], sequential[Math.ceil(at)], at % 1);
+  });
+}
+
+function mix(from: string, to: string, share: number): string {
+  const channel = (at: number) => {
+    const [a, b] = [from, to].map((hex) => Number.parseInt(hex.slice(at, at + 2), 16));
+    return Math.round(a + (b - a) * share)
+      .toString(16)
+      .padStart(2, "0");
+  };
+  return `#${channel(1)}${channel(3)}${channel(5)}`;
+}

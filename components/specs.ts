@@ -1,7 +1,7 @@
 /** The charts that recur, as Vega-Lite specs: pages name fields and titles, and stay free of drawing logic. */
 import type { Spec, Unit } from "./chart.js";
 import type { Row } from "./database.js";
-import { colours, type Mode, palettes } from "./palette.js";
+import { colours, type Mode, palettes, ramp } from "./palette.js";
 
 /** A field with the title of its axis or legend, unit included: "Entropy (nats)". */
 export interface FieldOptions {
@@ -56,7 +56,7 @@ function colourOf({ field, title }: FieldOptions, names: readonly (string | numb
     field,
     type: ordered ? "ordinal" : "nominal",
     title: title ?? null,
-    scale: ordered ? { domain: names, range: "ordinal" } : { domain: names, range: colours(names.map(String), mode) },
+    scale: { domain: names, range: ordered ? ramp(names.length, mode) : colours(names.map(String), mode) },
     sort: names,
     legend: names.length > 1 ? {} : null,
   };
@@ -71,6 +71,9 @@ export interface HeatmapOptions {
   /** Parameter that holds the selected cell, with its initial value; give the same to figure's `select`. */
   readonly select?: string;
 }
+
+const labels = ({ format }: FieldOptions): Unit =>
+  format ? { labelExpr: `format(datum.value, ${quote(format)})` } : {};
 
 /** Pixels: cells that are much wider than high are hard to compare along a column. */
 const WIDEST_CELL = 72;
@@ -93,7 +96,11 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
           scale,
           legend: { offset: 12, ...(value.format ? { format: value.format } : {}) },
         },
-        tooltip: [tip(x, "nominal"), tip(y, "nominal"), tip(value)],
+        tooltip: [
+          tip(x, x.format ? "quantitative" : "nominal"),
+          tip(y, y.format ? "quantitative" : "nominal"),
+          tip(value),
+        ],
       },
     };
     const same = ({ field }: FieldOptions) => `datum[${quote(field)}] === ${select}[${quote(field)}]`;
@@ -106,17 +113,17 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
       ...(across < width ? { width: across } : {}),
       ...(select ? { params: [{ name: select, value: {} }] } : {}),
       encoding: {
-        x: { field: x.field, type: "ordinal", title: x.title ?? null, axis: { labelAngle: 0 } },
-        y: {
-          field: y.field,
-          type: "ordinal",
-          title: y.title ?? null,
-          sort: "descending",
-        },
+        x: { field: x.field, type: "ordinal", title: x.title ?? null, axis: { labelAngle: 0, ...labels(x) } },
+        y: { field: y.field, type: "ordinal", title: y.title ?? null, sort: "descending", axis: labels(y) },
       },
       layer: select ? [cell, chosen] : [cell],
     };
   };
+}
+
+export interface Reference {
+  readonly y: number | string;
+  readonly label: string;
 }
 
 export interface ProfileOptions {
@@ -127,8 +134,8 @@ export interface ProfileOptions {
   readonly high?: string;
   /** One line per name. */
   readonly series?: FieldOptions;
-  /** A horizontal reference, such as the uniform limit or chance. */
-  readonly reference?: { readonly y: number; readonly label: string };
+  /** What to compare with, dashed: a number, such as chance, or a field, such as the uniform limit at each x. */
+  readonly reference?: Reference;
   /** A mark at each x: for few, discrete x values. */
   readonly points?: boolean;
 }
@@ -168,20 +175,27 @@ function profileUnit(
         mark: { type: "point", size: points ? 45 : 140, opacity: points ? 1 : 0 },
         encoding: { ...horizontal, y: vertical, tooltip },
       },
-      ...(reference ? referenceLayers(reference) : []),
+      ...(reference ? referenceLayers(reference, x, y) : []),
     ],
   };
 }
 
-function referenceLayers({ y, label }: { readonly y: number; readonly label: string }): Unit[] {
-  const once = { data: { values: [{}] } };
+function referenceLayers({ y, label }: Reference, x: Numeric, values: Numeric): Unit[] {
+  const rule = { strokeDash: [4, 4], tooltip: false };
+  const text = { type: "text", align: "right", baseline: "bottom", dy: -5, text: label, tooltip: false };
+  if (typeof y === "number") {
+    const once = { data: { values: [{}] } };
+    return [
+      { ...once, mark: { type: "rule", ...rule }, encoding: { y: { datum: y } } },
+      { ...once, mark: text, encoding: { x: { value: "width" }, y: { datum: y } } },
+    ];
+  }
+  const transform = [{ aggregate: [{ op: "mean", field: y, as: y }], groupby: [x.field] }];
+  const encoding = { x: axis(x, "x"), y: { ...axis(values, "y"), field: y } };
+  const last = { window: [{ op: "row_number", as: "from_end" }], sort: [{ field: x.field, order: "descending" }] };
   return [
-    { ...once, mark: { type: "rule", strokeDash: [4, 4], tooltip: false }, encoding: { y: { datum: y } } },
-    {
-      ...once,
-      mark: { type: "text", align: "right", baseline: "bottom", dy: -4, text: label, tooltip: false },
-      encoding: { x: { value: "width" }, y: { datum: y } },
-    },
+    { transform, mark: { type: "line", strokeWidth: 1, ...rule }, encoding },
+    { transform: [...transform, last, { filter: "datum.from_end === 1" }], mark: text, encoding },
   ];
 }
 

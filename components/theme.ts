@@ -34,7 +34,6 @@ export function vegaConfig(of: Mode): Config {
       category: [...categories],
       heatmap: [...sequential],
       ramp: [...sequential],
-      ordinal: sequential.slice(2),
       diverging: [...diverging],
     },
     axis: {
@@ -54,7 +53,7 @@ export function vegaConfig(of: Mode): Config {
     axisBand: { grid: false, bandPosition: 0.5 },
     legend: {
       ...label,
-      titleAnchor: "start",
+      titleOrient: "left",
       orient: "top",
       direction: "horizontal",
       offset: 26, // clears the title of the y axis, which stands above the axis

@@ -2,7 +2,7 @@
 import { reveal } from "./anchor.js";
 import type { Database, Row } from "./database.js";
 import { element } from "./element.js";
-import { cell, interval } from "./format.js";
+import { cell, count, interval } from "./format.js";
 
 const SYMBOLS: Readonly<Record<string, string>> = {
   replicated: "✓",
@@ -65,34 +65,52 @@ export interface VerdictSource {
   readonly href: string;
 }
 
-/** The claims of several experiments in one table: outcome, statement, and the page with the evidence. */
-export async function verdictTable(db: Database, sources: readonly VerdictSource[]): Promise<HTMLElement> {
-  const bodies = await Promise.all(sources.map((source) => body(db, source)));
-  const head = ["Outcome", "Claim", "Estimate [95 %]"].map((name) => element("th", { scope: "col" }, name));
+/** The outcomes of several experiments at a glance: how many there are of each, and a list per experiment. */
+export async function verdictLists(db: Database, sources: readonly VerdictSource[]): Promise<HTMLElement> {
+  const lists = await Promise.all(
+    sources.map(async (source) => {
+      try {
+        return { source, rows: await db.query(`SELECT * FROM "${source.table}"`) };
+      } catch (error) {
+        return { source, rows: [], problem: error instanceof Error ? error.message : String(error) };
+      }
+    }),
+  );
+  const outcomes = lists.flatMap(({ rows }) => rows.map(({ outcome }) => String(outcome)));
+  const tally = Object.keys(SYMBOLS).map(
+    (name) => [name, outcomes.filter((outcome) => outcome === name).length] as const,
+  );
+  const counted = tally.filter(([, n]) => n > 0).map(([name, n]) => `${n} ${name}`);
   return element(
     "div",
-    { class: "verdict-table", tabindex: 0, role: "region", "aria-label": "Claims and outcomes" },
-    element("table", {}, element("thead", {}, element("tr", {}, ...head)), ...bodies),
+    {},
+    element("p", { class: "tally" }, `${count(outcomes.length, "claim")}: ${counted.join(", ")}.`),
+    element("div", { class: "verdict-lists" }, ...lists.map(list)),
   );
 }
 
-async function body(db: Database, { table, name, href }: VerdictSource): Promise<HTMLElement> {
-  const title = element("th", { colspan: 3, scope: "rowgroup" }, element("a", { href }, name));
-  try {
-    const rows = await db.query(`SELECT * FROM "${table}"`);
-    return element("tbody", {}, element("tr", {}, title), ...rows.map((row) => line(row, href)));
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    return element("tbody", {}, element("tr", {}, title), element("tr", {}, element("td", { colspan: 3 }, text)));
-  }
-}
-
-function line(row: Row, href: string): HTMLElement {
+function list({
+  source,
+  rows,
+  problem,
+}: {
+  source: VerdictSource;
+  rows: readonly Row[];
+  problem?: string;
+}): HTMLElement {
+  const { name, href } = source;
+  const entries = rows.map((row) =>
+    element(
+      "li",
+      { "data-outcome": slug(row) },
+      element("span", { class: "outcome" }, ...outcomeOf(row)),
+      element("a", { href: `${href}#${anchor(row)}` }, String(row.statement)),
+    ),
+  );
   return element(
-    "tr",
-    { "data-outcome": slug(row) },
-    element("td", { class: "outcome" }, ...outcomeOf(row)),
-    element("td", {}, element("a", { href: `${href}#${anchor(row)}` }, String(row.statement))),
-    element("td", { class: "number" }, estimateOf(row)),
+    "section",
+    {},
+    element("h3", {}, element("a", { href }, name)),
+    problem ? element("p", { class: "figure-message" }, problem) : element("ul", {}, ...entries),
   );
 }

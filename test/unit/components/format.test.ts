@@ -18,7 +18,7 @@ test.each([
   [0.0041, "0.4 %"],
   [-0.021, "−2.1 %"],
   [1, "100 %"],
-])("percent(%s) is %s", (value, text) => expect(percent(value)).toBe(text));
+])("percent(%s) is %s", (value, text) => expect(percent(value)).toBe(text.replace(" ", "\u00a0")));
 
 test("an interval without ends is its estimate alone", () => {
   expect(interval(1.234, 1.1, 1.35)).toBe("1.23 [1.1, 1.35]");

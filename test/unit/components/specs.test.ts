@@ -86,10 +86,15 @@ describe("profile", () => {
     expect(count(svg, />limit</g)).toBe(1);
   });
 
-  test("series that are numbers take the ordered scale", async () => {
-    const { svg, warnings } = await draw(profile({ ...options, series: { field: "layer", title: "Layer" } }), series);
+  test("series that are numbers, and a reference that is a field", async () => {
+    const { svg, warnings } = await draw(
+      profile({ ...options, series: { field: "layer", title: "Layer" }, reference: { y: "y", label: "limit" } }),
+      series,
+    );
     expect(warnings).toEqual([]);
-    expect(count(svg, /mark-line/g)).toBe(2);
+    expect(count(svg, /mark-line/g)).toBe(3);
+    expect(count(svg, />limit</g)).toBe(1);
+    expect(count(svg, />Entropy \(nats\)</g)).toBe(1);
   });
 });
 
