@@ -38,9 +38,9 @@ import {
 
 const parameters = {
   /** Records used of each format, from the top of the file. */
-  records: 48,
+  records: 60,
   /** Records on which the untrained model is measured. */
-  controlRecords: 24,
+  controlRecords: 30,
   /** Lengths of the lists. */
   items: [5, 10, 15, 20],
   /** Length at which use and orders are studied. */

@@ -4,8 +4,8 @@
  * 2. Running text: attention by distance, and scores before the softmax averaged over texts, split into what the
  *    distance explains and what absolute position adds; both against the same architecture with untrained weights.
  * 3. Retrieval by depth and length of the context, up to the trained length and beyond: facts in running text, and
- *    lines of key–value pairs. Contexts of all lengths end with the same text, so that its loss says what more context
- *    is worth.
+ *    lines of key–value pairs. Contexts of all lengths end with the same text, so that its loss says what more
+ *    context is worth.
  * Texts and contexts are the independent units. Records are lines of data/prompts/lookups.jsonl or of the file given
  * with --prompts, in the form that loaders/analysis/records.ts describes.
  */
@@ -34,7 +34,7 @@ const parameters = {
   stretches: 3,
   /** Lengths of the contexts for retrieval, and how many of each. */
   lengths: [256, 512, 1024, 2048, 3072, 4096],
-  contexts: [24, 24, 16, 12, 4, 4],
+  contexts: [40, 40, 24, 16, 6, 6],
   /** Key–value pairs asked for at each depth of a context. */
   perDepth: 3,
   seed: 1,

@@ -63,7 +63,10 @@ export function planRetrieval(
       return keyValueContext(pairs, { first, tokens, perDepth: sizes.perDepth }, tokenizer);
     }
     const [text, facts] = [windows[c], needles[c]];
-    return text && facts && needleContext(text, facts, { tokens, lineBreaks }, tokenizer);
+    if (!text || !facts) return undefined;
+    const turn = (c + sizes.lengths.indexOf(length) * 3) % facts.length; // no fact stays at one depth
+    const turned = [...facts.slice(turn), ...facts.slice(0, turn)];
+    return needleContext(text, turned, { tokens, lineBreaks }, tokenizer);
   };
   const tasks: Task[] = [];
   if (needles.length > 0) tasks.push("needles");
@@ -91,7 +94,7 @@ interface Measured {
 }
 
 /** Tokens of running text at the end of a context whose loss is compared across lengths. */
-const TAIL = 128;
+const TAIL = 96;
 /** Positions per bin of loss and entropy. */
 const BIN = 256;
 
@@ -117,9 +120,14 @@ function measure({ task, depths, questions, text }: Context, length: number, for
     },
     questions: scored,
     attention,
-    ...(text.length >= TAIL ? { tail: -mean(text.slice(-TAIL).map((position) => logProbability[position - 1])) } : {}),
+    ...(uninterrupted(text.slice(-TAIL - 1))
+      ? { tail: -mean(text.slice(-TAIL).map((position) => logProbability[position - 1])) }
+      : {}),
   };
 }
+
+const uninterrupted = (positions: readonly number[]) =>
+  positions.length > TAIL && positions[TAIL] - positions[0] === TAIL;
 
 /** Loss, and normalised entropy of each layer, in bins of positions of one context. */
 interface ByPosition {

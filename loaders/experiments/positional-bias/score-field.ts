@@ -35,7 +35,7 @@ function crossPower(products: Float64Array, sample: readonly number[]): number {
 }
 
 export interface FieldReading {
-  /** Var(N)/Var(S) of the mean field. */
+  /** Var(N)/Var(S) of the mean field; NaN where the field cannot be told from noise. */
   readonly nonRelativity: Interval;
   /** Slope of the score over the key's index within queries, in score per token. */
   readonly slope: Interval;
@@ -59,17 +59,19 @@ export function readField(
   const whole = gram(units.map((unit) => centred(unit, tokens, first)));
   const indices = units.map((_, i) => i);
   const pairs = ((tokens - first) * (tokens - first - 1)) / 2;
+  const signal = bootstrap(indices, (sample) => crossPower(whole, sample), { resamples });
+  const ratio = bootstrap(indices, (sample) => crossPower(residuals, sample) / crossPower(whole, sample), {
+    resamples,
+  });
   return {
-    nonRelativity: bootstrap(indices, (sample) => crossPower(residuals, sample) / crossPower(whole, sample), {
-      resamples,
-    }),
+    nonRelativity: signal.low > 0 ? ratio : { ...ratio, estimate: Number.NaN, low: Number.NaN, high: Number.NaN },
     slope: bootstrap(
       units.map((unit) => keySlope(unit, tokens, first)),
       mean,
       { resamples },
     ),
     correlation: keyCorrelation(meanField(units), tokens, first),
-    spread: Math.sqrt(Math.max(0, crossPower(whole, indices)) / pairs),
+    spread: Math.sqrt(Math.max(0, signal.estimate) / pairs),
   };
 }
 

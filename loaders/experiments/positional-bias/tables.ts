@@ -54,7 +54,7 @@ export const found = table("found", "Attention of the answer position on the ans
 
 export const lengths = table(
   "lengths",
-  "Loss on the same last tokens of a text, by how much of the context before them the model sees",
+  "Loss on the same last tokens of a text, by the length of the context; only where no fact interrupts them",
   {
     length: { kind: "int32", meaning: "Length of the context", unit: "tokens" },
     loss: { kind: "float32", meaning: "Mean loss on the last tokens of running text", unit: "nats per token" },
@@ -119,9 +119,13 @@ export const relativity = table("relativity", "How far mean scores depend on mor
   subject,
   first_token: firstToken,
   layer,
-  non_relativity: { kind: "float32", meaning: "Var(N)/Var(S), sampling noise taken out" },
-  non_relativity_low: { ...interval.low },
-  non_relativity_high: { ...interval.high },
+  non_relativity: {
+    kind: "float32",
+    meaning: "Var(N)/Var(S), sampling noise taken out; missing where S cannot be told from noise",
+    optional: true,
+  },
+  non_relativity_low: { ...interval.low, optional: true },
+  non_relativity_high: { ...interval.high, optional: true },
   slope: {
     kind: "float32",
     meaning: "Slope of the score over the key's index, within queries",
@@ -150,7 +154,11 @@ export const mask = table("mask", "The mask alone: attention layers without weig
   slope_high: { ...interval.high },
   correlation: { kind: "float32", meaning: "Mean over queries of the rank correlation of key index and mean score" },
   rising: { kind: "float32", meaning: "Share of the steps to the next key on which the mean score rises" },
-  non_relativity: { kind: "float32", meaning: "Var(N)/Var(S), sampling noise taken out", optional: true },
+  non_relativity: {
+    kind: "float32",
+    meaning: "Var(N)/Var(S), sampling noise taken out; missing where S cannot be told from noise",
+    optional: true,
+  },
   non_relativity_low: { ...interval.low, optional: true },
   non_relativity_high: { ...interval.high, optional: true },
   spread: { kind: "float32", meaning: "Standard deviation of the mean score over pairs of query and earlier key" },

@@ -128,6 +128,7 @@ describe("item attention", () => {
     );
     const forward = {
       tokens: 5,
+      beyondTrainedLength: false,
       mass: { data, dims: [1, 2, 3, 5] },
       logProbability: Float32Array.of(0, 0, 0, -0.5),
       correct: Uint8Array.of(0, 0, 0, 1),

@@ -110,6 +110,7 @@ describe("questions in one pass", () => {
   test("are scored over all tokens of the answer", () => {
     const forward = {
       tokens: 6,
+      beyondTrainedLength: false,
       logProbability: Float32Array.of(-9, -9, -1, -2, -9),
       correct: Uint8Array.of(0, 0, 1, 1, 0),
     };
