@@ -6,7 +6,7 @@
  * A run is one independent unit; heads of one run are not.
  */
 import { bootstrap, bootstrapGroups, mean } from "../../engine/interval.js";
-import { expectPositive } from "../analysis/expectation.js";
+import { expectPositive, positiveRule } from "../analysis/expectation.js";
 import type { Claim, Experiment } from "../experiment.js";
 import { batch, table } from "../table.js";
 import { type Checkpoint, type PerHead, type Run, readRun } from "./training/records.js";
@@ -129,7 +129,7 @@ const retrieval = table("retrieval", "End of training: retrieval by depth and co
 const share = (values: PerHead, above: number) => mean(values.flat().map((value) => Number(value > above)));
 const largest = (values: PerHead) => Math.max(...values.flat());
 
-interface Evidence extends Parameters {
+export interface Evidence extends Parameters {
   readonly runs: readonly Run[];
 }
 
@@ -143,13 +143,13 @@ function onset({ checkpoints, passport }: Run, threshold: number): number {
   return final > 0 && half ? half.tokens / passport.tokens : Number.NaN;
 }
 
-const claims: readonly Claim<Evidence>[] = [
+export const claims: readonly Claim<Evidence>[] = [
   {
     id: "sinks-are-learned",
     paper: "what-are-you-sinking",
     statement: "Attention sinks are not in the architecture: training makes them.",
     measure: "share of sink heads at the end minus at step 0, mean over rotary runs",
-    rule: "replicated if the 95 % interval over runs lies above 0 and no head is a sink head at step 0; not replicated if the interval lies below 0.05",
+    rule: `${positiveRule("0.05")} Mixed where a head is a sink head at step 0 already. The interval is over runs.`,
     judge: ({ runs, threshold, seed, resamples }) => {
       const rotary = of(runs, "rope");
       const gain = (run: Run) => share(last(run).sink_mass, threshold) - share(run.checkpoints[0].sink_mass, threshold);
@@ -164,7 +164,7 @@ const claims: readonly Claim<Evidence>[] = [
     paper: "what-are-you-sinking",
     statement: "Sinks are set up early in training.",
     measure: "share of the training tokens seen when half of the final sink heads are there, mean over rotary runs",
-    rule: "replicated if the 95 % interval over runs lies below 0.25; not replicated if it lies above 0.25; not testable if a run ends with no sink head",
+    rule: "Replicated where the whole 95 % interval over runs is below 0.25, not replicated where all of it is above, mixed otherwise; not testable where a run ends with no sink head.",
     judge: ({ runs, threshold, seed, resamples }) => {
       const onsets = of(runs, "rope").map((run) => onset(run, threshold));
       const interval = bootstrap(onsets, mean, { seed, resamples });
@@ -180,7 +180,7 @@ const claims: readonly Claim<Evidence>[] = [
       "A row that may sum to less than one needs no sink: with an extra zero logit the first token attracts less.",
     measure:
       "attention to the first token, mean over heads: plain softmax minus softmax with an extra zero logit, rotary, same tokens",
-    rule: "replicated if the 95 % interval over seeds lies above 0; not replicated if it lies below 0.02",
+    rule: `${positiveRule("0.02")} The interval is over seeds.`,
     judge: ({ runs, seed, resamples }) => {
       const mass = (run: Run) => mean(last(run).sink_mass.flat());
       const groups = ["rope", "softmax1"].map((variant) =>
