@@ -47,7 +47,7 @@ function complete(unit: Unit, width: number, height: number | undefined): TopLev
 
 /** Builds a view that is not yet on the page. */
 function viewOf(unit: Unit, rows: readonly Row[], width: number, height: number | undefined, of: Mode): View {
-  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of) }).spec;
+  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of, width) }).spec;
   const view = new View(parse(vega, undefined, { ast: true }), { expr: expressionInterpreter, renderer: "none" });
   return view.data("rows", [...rows]);
 }

@@ -1,7 +1,7 @@
 /** The charts that recur, as Vega-Lite specs: pages name fields and titles, and stay free of drawing logic. */
-import type { Spec, Unit } from "./chart.js";
+import type { Spec, Surroundings, Unit } from "./chart.js";
 import type { Row } from "./database.js";
-import { colours, type Mode, palettes, ramp } from "./palette.js";
+import { colours, palettes, ramp } from "./palette.js";
 
 /** A field with the title of its axis or legend, unit included: "Entropy (nats)". */
 export interface FieldOptions {
@@ -50,15 +50,19 @@ function distinct(rows: readonly Row[], field: string): (string | number)[] {
 }
 
 /** Colour by name, the same name in the same colour on every page; numbers, such as layers, by the ordered scale. */
-function colourOf({ field, title }: FieldOptions, names: readonly (string | number)[], mode: Mode): Unit {
+function colourOf({ field, title }: FieldOptions, { rows, mode, width }: Surroundings): Unit {
+  const names = distinct(rows, field);
   const ordered = names.every((name) => typeof name === "number");
+  const entry = 36 + 7 * Math.max(...names.map((name) => String(name).length)); // pixels of a legend's entry, about
+  const columns = Math.max(1, Math.floor((width - 50 - 7 * (title?.length ?? 0)) / entry));
+  const wraps = names.length > columns ? { columns, titleOrient: "top" } : {};
   return {
     field,
     type: ordered ? "ordinal" : "nominal",
     title: title ?? null,
     scale: { domain: names, range: ordered ? ramp(names.length, mode) : colours(names.map(String), mode) },
     sort: names,
-    legend: names.length > 1 ? {} : null,
+    legend: names.length > 1 ? wraps : null,
   };
 }
 
@@ -141,42 +145,36 @@ export interface ProfileOptions {
 }
 
 /** Lines with bands: y over x, one colour per series. */
-export function profile(options: ProfileOptions): Spec {
-  return ({ rows, mode }) => profileUnit(options, options.series ? distinct(rows, options.series.field) : [], mode);
-}
-
-function profileUnit(
-  { x, y, low, high, series, reference, points }: ProfileOptions,
-  names: readonly (string | number)[],
-  mode: Mode,
-): Unit {
-  const horizontal = { x: axis(x, "x"), ...(series ? { color: colourOf(series, names, mode) } : {}) };
-  const vertical = axis(y, "y");
-  const band = low && high ? { low, high } : undefined;
-  const tooltip = [
-    tip(x),
-    ...(series ? [tip(series, "nominal")] : []),
-    tip(y),
-    ...(band ? [band.low, band.high].map((field) => tip({ field, title: field, format: y.format })) : []),
-  ];
-  return {
-    layer: [
-      ...(band
-        ? [
-            {
-              mark: { type: "area", opacity: 0.18, tooltip: false },
-              encoding: { ...horizontal, y: { ...vertical, field: band.low }, y2: { field: band.high } },
-            },
-          ]
-        : []),
-      { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
-      // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
-      {
-        mark: { type: "point", size: points ? 45 : 140, opacity: points ? 1 : 0 },
-        encoding: { ...horizontal, y: vertical, tooltip },
-      },
-      ...(reference ? referenceLayers(reference, x, y) : []),
-    ],
+export function profile({ x, y, low, high, series, reference, points }: ProfileOptions): Spec {
+  return (surroundings) => {
+    const horizontal = { x: axis(x, "x"), ...(series ? { color: colourOf(series, surroundings) } : {}) };
+    const vertical = axis(y, "y");
+    const band = low && high ? { low, high } : undefined;
+    const tooltip = [
+      tip(x),
+      ...(series ? [tip(series, "nominal")] : []),
+      tip(y),
+      ...(band ? [band.low, band.high].map((field) => tip({ field, title: field, format: y.format })) : []),
+    ];
+    return {
+      layer: [
+        ...(band
+          ? [
+              {
+                mark: { type: "area", opacity: 0.18, tooltip: false },
+                encoding: { ...horizontal, y: { ...vertical, field: band.low }, y2: { field: band.high } },
+              },
+            ]
+          : []),
+        { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
+        // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
+        {
+          mark: { type: "point", size: points ? 45 : 140, opacity: points ? 1 : 0 },
+          encoding: { ...horizontal, y: vertical, tooltip },
+        },
+        ...(reference ? referenceLayers(reference, x, y) : []),
+      ],
+    };
   };
 }
 
@@ -199,7 +197,7 @@ function referenceLayers({ y, label }: Reference, x: Numeric, values: Numeric): 
   ];
 }
 
-export interface BarsOptions {
+export interface EstimatesOptions {
   readonly category: FieldOptions;
   readonly value: Numeric;
   readonly low?: string;
@@ -208,11 +206,11 @@ export interface BarsOptions {
 }
 
 /** Horizontal estimates with intervals: a dot and a whisker for each category. */
-export function estimates({ category, value, low, high, series }: BarsOptions): Spec {
-  return ({ rows, mode }) => {
-    const names = series ? distinct(rows, series.field) : [];
+export function estimates({ category, value, low, high, series }: EstimatesOptions): Spec {
+  return (surroundings) => {
+    const { rows } = surroundings;
     const colour = series
-      ? { color: colourOf(series, names, mode), yOffset: { field: series.field, sort: names } }
+      ? { color: colourOf(series, surroundings), yOffset: { field: series.field, sort: distinct(rows, series.field) } }
       : {};
     const tooltip = [tip(category, "nominal"), tip(value)];
     if (low && high) tooltip.push(tip({ field: low, title: "low" }), tip({ field: high, title: "high" }));
@@ -221,7 +219,7 @@ export function estimates({ category, value, low, high, series }: BarsOptions): 
         y: {
           field: category.field,
           type: "nominal",
-          title: category.title,
+          title: category.title ?? null,
           sort: distinct(rows, category.field),
           axis: { labelLimit: 220 },
         },
@@ -255,13 +253,14 @@ export interface SmallMultiplesOptions {
 
 /** The same chart for each value of a field, on shared axes, in as many columns as fit. */
 export function smallMultiples({ facet, cell, minWidth = 110, cellHeight = 110 }: SmallMultiplesOptions): Spec {
-  return ({ rows, mode, width }) => {
+  return (surroundings) => {
+    const { rows, width } = surroundings;
     const values = distinct(rows, facet.field);
     const [margin, gap] = [44, 20]; // y labels left of the first column; between columns
     const fitting = Math.max(1, Math.floor((width - margin) / (minWidth + gap)));
     const columns = Math.ceil(values.length / Math.ceil(values.length / fitting)); // rows of even length
     const cellWidth = Math.floor((width - margin) / columns - gap);
-    const unit = typeof cell === "function" ? cell({ rows, mode, width: cellWidth }) : cell;
+    const unit = typeof cell === "function" ? cell(surroundings) : cell;
     const titles: Titles = {};
     return {
       facet: {

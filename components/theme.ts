@@ -16,7 +16,10 @@ export function onModeChange(callback: () => void): () => void {
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
-export function vegaConfig(of: Mode): Config {
+/** A chart narrower than this puts the titles of its legends above them. */
+const NARROW = 480;
+
+export function vegaConfig(of: Mode, width: number): Config {
   const { text, muted, line, background, categories, sequential, diverging } = palettes[of];
   const label = {
     labelColor: muted,
@@ -53,7 +56,7 @@ export function vegaConfig(of: Mode): Config {
     axisBand: { grid: false, bandPosition: 0.5 },
     legend: {
       ...label,
-      titleOrient: "left",
+      titleOrient: width < NARROW ? "top" : "left",
       orient: "top",
       direction: "horizontal",
       offset: 26, // clears the title of the y axis, which stands above the axis
@@ -61,7 +64,7 @@ export function vegaConfig(of: Mode): Config {
       symbolStrokeWidth: 0,
       symbolSize: 90,
       symbolOpacity: 1,
-      gradientLength: 200,
+      gradientLength: Math.min(200, width - 90),
       gradientThickness: 8,
       labelLimit: 240,
       columnPadding: 16,
