@@ -5,8 +5,14 @@
  */
 import {
   Table as ArrowTable,
+  Bool,
   Data,
   type DataType,
+  Dictionary,
+  Field,
+  Float32,
+  Float64,
+  Int32,
   makeData,
   RecordBatch,
   RecordBatchReader,
@@ -16,7 +22,7 @@ import {
   Utf8,
   vectorFromArray,
 } from "apache-arrow";
-import { type Column, type Kind, schemaOf, type Table } from "./table.js";
+import type { Column, Kind, Table } from "./table.js";
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 type Storage = Int32Array | Float32Array | Float64Array | Uint8Array;
@@ -104,6 +110,23 @@ function bits(bytes: ArrayLike<number>, length: number): Uint8Array {
   const packed = new Uint8Array(Math.ceil(length / 64) * 8); // Arrow pads buffers to 8 bytes
   for (let i = 0; i < length; ++i) packed[i >> 3] |= bytes[i] << (i & 7);
   return packed;
+}
+
+/** Arrow would number dictionaries by the order of their creation in the process: the column's place is reproducible. */
+const types: Record<Kind, (column: number) => DataType> = {
+  int32: () => new Int32(),
+  float32: () => new Float32(),
+  float64: () => new Float64(),
+  text: (column) => new Dictionary(new Utf8(), new Int32(), column),
+  flag: () => new Bool(),
+};
+
+function schemaOf({ meaning: about, columns }: Table, metadata: ReadonlyMap<string, string>): Schema {
+  const fields = Object.entries(columns).map(([name, { kind, meaning, unit, optional }], index) => {
+    const description = new Map([["meaning", meaning], ...(unit ? [["unit", unit] as const] : [])]);
+    return new Field(name, types[kind](index), optional ?? false, description);
+  });
+  return new Schema(fields, new Map([["meaning", about], ...metadata]));
 }
 
 export class Encoder {

@@ -61,6 +61,7 @@ export const messages = {
     `${where} asks for data/${experiment}/${table}.arrow, but there is no such ${known.includes(experiment) ? "table" : `experiment: there are ${list(known)}`}.`,
   noFreePort: (host: string, from: number, to: number) =>
     `Every port from ${from} to ${to} on ${host} is taken: give a free one with --port.`,
+  serving: (address: string) => `Attention Observatory: ${address}`,
   portTaken: (port: number, instead: number) => `Port ${port} is taken, so this is port ${instead}.`,
   portForbidden: (port: number) =>
     `Port ${port} needs more rights than this user has: give one above 1023 with --port.`,

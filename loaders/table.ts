@@ -2,18 +2,8 @@
  * A table whose schema is declared once, next to the experiment, and travels with the data: name, type, unit and
  * meaning of every column are in the Arrow schema's metadata, where SQL, charts and readers of the file find them.
  */
-import { Bool, type DataType, Dictionary, Field, Float32, Float64, Int32, Schema, Utf8 } from "apache-arrow";
-
-/** Arrow would number dictionaries by the order of their creation in the process: the column's place is reproducible. */
-const types = {
-  int32: () => new Int32(),
-  float32: () => new Float32(),
-  float64: () => new Float64(),
-  text: (column: number) => new Dictionary(new Utf8(), new Int32(), column),
-  flag: () => new Bool(),
-} satisfies Record<string, (column: number) => DataType>;
-
-export type Kind = keyof typeof types;
+/** `text` is for names that repeat: it is stored as a dictionary. */
+export type Kind = "int32" | "float32" | "float64" | "text" | "flag";
 
 /** A column: its type, what it means, its unit, and whether a value may be missing. */
 export interface Column {
@@ -50,12 +40,4 @@ export interface Batch {
 /** Typed on the way in: the rows must be rows of that table. */
 export function batch<C extends Columns>(of: Table<C>, rows: readonly Row<C>[]): Batch {
   return { table: of.name, rows };
-}
-
-export function schemaOf(of: Table, metadata: ReadonlyMap<string, string> = new Map()): Schema {
-  const fields = Object.entries(of.columns).map(([name, { kind, meaning, unit, optional }], index) => {
-    const about = new Map([["meaning", meaning], ...(unit ? [["unit", unit] as const] : [])]);
-    return new Field(name, types[kind](index), optional ?? false, about);
-  });
-  return new Schema(fields, new Map([["meaning", of.meaning], ...metadata]));
 }

@@ -8,6 +8,7 @@ import { chosenExperiments } from "../cli/experiments.js";
 import { fulfil } from "../fulfil.js";
 import { messages } from "../messages.js";
 import { planFor } from "../plan.js";
+import { servedTable } from "../site/cache.js";
 import { report, say, untilInterrupted } from "../terminal.js";
 
 async function load(experiment: string, table: string): Promise<Uint8Array> {
@@ -16,7 +17,7 @@ async function load(experiment: string, table: string): Promise<Uint8Array> {
   if (!outcome || "failure" in outcome) throw new Error(messages.noResult(experiment, outcome?.failure.message ?? ""));
   const tables = Object.keys(outcome.result.passport.tables);
   if (!tables.includes(table)) throw new UserError(messages.unknownTable(experiment, table, tables));
-  return outcome.result.served(table);
+  return servedTable(outcome.result, table);
 }
 
 const { values } = parseArgs({ options: { experiment: { type: "string" }, table: { type: "string" } } });

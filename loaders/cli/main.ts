@@ -2,32 +2,22 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { root } from "../project.js";
+import { bundledModel, projectPath, root, siteOutput } from "../project.js";
 import { exitCodes, report } from "../terminal.js";
-import { addModels } from "./models.js";
-import { addPrompts } from "./prompts.js";
-import { addRun } from "./run.js";
-import { addSite } from "./site.js";
-import { addStatus } from "./status.js";
+import { assignment, device, port, seed, wholeNumber } from "./options.js";
 
 const description = "Attention experiments on transformer checkpoints, and the site that shows their results.";
 
 const exitCodesHelp = `
 Exit codes: 0 all went well; 1 a job failed, or there is a defect; 2 something given cannot be used; 130 interrupted.`;
 
+const modelOption = ["--model <folder>", "a Hugging Face checkpoint (default: the bundled model)"] as const;
+const portOption = ["--port <n>", "the next free one where it is taken", port, 3000] as const;
+const hostOption = ["--host <address>", "who can reach it; 0.0.0.0 for everybody", "127.0.0.1"] as const;
+
 export async function main(argv: readonly string[]): Promise<void> {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const program = new Command("observatory")
-    .description(description)
-    .version(version, "--version", "print the version")
-    .helpOption("--help", "print this help")
-    .helpCommand(false)
-    .option("--debug", "show where errors come from, and what Framework says")
-    .addHelpText("afterAll", exitCodesHelp)
-    .exitOverride();
-  for (const add of [addRun, addStatus, addSite, addModels, addPrompts]) add(program);
   try {
-    await program.parseAsync(argv);
+    await programOf().parseAsync(argv);
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? commanderCode(error) : report(error, argv.includes("--debug"));
   }
@@ -36,4 +26,106 @@ export async function main(argv: readonly string[]): Promise<void> {
 /** Commander has printed what there is to say. */
 function commanderCode({ exitCode }: CommanderError): number {
   return exitCode === 0 ? exitCodes.ok : exitCodes.badInput;
+}
+
+/** Commands are loaded when they are used: help and refusals come at once. */
+function programOf(): Command {
+  const program = new Command("observatory")
+    .description(description)
+    .version(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version, "--version", "print the version")
+    .helpOption("--help", "print this help")
+    .helpCommand(false)
+    .option("--debug", "show where errors come from, and what Framework says")
+    .addHelpText("afterAll", exitCodesHelp)
+    .exitOverride();
+  const debug = () => Boolean(program.opts().debug);
+
+  program
+    .command("run")
+    .description("run experiments, and print what their claims came to")
+    .argument("[experiment...]", "which; default all")
+    .option(...modelOption)
+    .option("--prompts <file>", "JSONL records instead of the experiment's first input")
+    .option("--device <name>", "cpu, wasm or auto", device)
+    .option("--set <name=value>", "another value for a parameter; may be repeated", assignment)
+    .option("--jobs <n>", "experiments at a time (default: one per core)", wholeNumber("--jobs"))
+    .option("--threads <n>", "threads of each experiment (default: 1)", wholeNumber("--threads"))
+    .option("--fresh", "compute again what is already there")
+    .option("--save", "keep the results in data/results, from where they are committed")
+    .option("--out <folder>", "copy the results there, one folder per experiment")
+    .action(async (names, options) => {
+      const { run } = await import("./run.js");
+      process.exitCode = await run(names, options, debug());
+    });
+
+  program
+    .command("status")
+    .description("say which results are fresh, stale or missing, and why")
+    .option(...modelOption)
+    .option("--json", "as a JSON array of {experiment, model, key, state, reason, passport}")
+    .action(async (options) => {
+      const { status } = await import("./status.js");
+      await status(options);
+    });
+
+  program
+    .command("preview")
+    .description("serve the site while it is written, and compute what its pages ask for")
+    .option(...modelOption)
+    .option(...portOption)
+    .option(...hostOption)
+    .action(async (options) => {
+      const { preview } = await import("../site/preview.js");
+      await preview(options, debug());
+    });
+
+  program
+    .command("build")
+    .description("compute what is missing, and write the site to dist")
+    .option(...modelOption)
+    .action(async (options) => {
+      const { buildSite } = await import("../site/build.js");
+      await buildSite(options, debug());
+    });
+
+  program
+    .command("serve")
+    .description("serve a site that was built")
+    .argument("[folder]", "where it lies", projectPath(siteOutput))
+    .option(...portOption)
+    .option(...hostOption)
+    .action(async (folder, options) => {
+      const { serve } = await import("../site/static.js");
+      await serve(folder, options);
+    });
+
+  const models = program.command("models").description("make and check model folders").helpCommand(false);
+  models
+    .command("random")
+    .description("write a control: the same architecture and tokenizer, with weights that have learned nothing")
+    .argument("<folder>", "a new folder")
+    .option("--like <folder>", "the model to be a control for", projectPath(bundledModel))
+    .option("--seed <n>", "of the weights", seed, 0)
+    .action(async (folder, options) => {
+      const { writeControl } = await import("./models.js");
+      await writeControl(folder, options);
+    });
+  models
+    .command("check")
+    .description("say whether a folder holds a model that experiments can run on")
+    .argument("<folder>", "a Hugging Face checkpoint")
+    .action(async (folder) => {
+      const { checkModel } = await import("./models.js");
+      await checkModel(folder);
+    });
+
+  program
+    .command("prompts")
+    .description("write the generated inputs in data/prompts again, from their seeds")
+    .action(async () => {
+      const { writePrompts } = await import("./prompts.js");
+      await writePrompts();
+    });
+
+  return program;
 }

@@ -1,7 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Command } from "commander";
 import { projectPath, root } from "../project.js";
 import { writeFlushed } from "../store/system.js";
 
@@ -10,17 +9,12 @@ const generators = join(root, "loaders/prompts");
 /** What each module of loaders/prompts exports as `files`: contents by path, always the same. */
 type Files = Readonly<Record<string, () => string | Promise<string>>>;
 
-export function addPrompts(program: Command): void {
-  program
-    .command("prompts")
-    .description("write the generated inputs in data/prompts again, from their seeds")
-    .action(async () => {
-      for (const name of (await readdir(generators)).sort()) {
-        const { files }: { files: Files } = await import(pathToFileURL(join(generators, name)).href);
-        for (const [file, generate] of Object.entries(files)) {
-          await writeFlushed(file, await generate());
-          console.log(projectPath(file));
-        }
-      }
-    });
+export async function writePrompts(): Promise<void> {
+  for (const name of (await readdir(generators)).sort()) {
+    const { files }: { files: Files } = await import(pathToFileURL(join(generators, name)).href);
+    for (const [file, generate] of Object.entries(files)) {
+      await writeFlushed(file, await generate());
+      console.log(projectPath(file));
+    }
+  }
 }

@@ -1,5 +1,4 @@
 import { join, resolve } from "node:path";
-import type { Command } from "commander";
 import type { Device } from "../../engine/backend.js";
 import { UserError } from "../../engine/errors.js";
 import { fulfil } from "../fulfil.js";
@@ -10,7 +9,6 @@ import { bundledModel, projectPath, resultsFolder } from "../project.js";
 import type { Outcome } from "../run.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { chosenExperiments } from "./experiments.js";
-import { assignment, device, wholeNumber } from "./options.js";
 import { verdictLines } from "./verdicts.js";
 
 interface RunFlags extends JobOptions {
@@ -22,26 +20,8 @@ interface RunFlags extends JobOptions {
   readonly out?: string;
 }
 
-export function addRun(program: Command): void {
-  program
-    .command("run")
-    .description("run experiments, and print what their claims came to")
-    .argument("[experiment...]", "which; default all")
-    .option("--model <folder>", "a Hugging Face checkpoint (default: the bundled model)")
-    .option("--prompts <file>", "JSONL records instead of the experiment's first input")
-    .option("--device <name>", "cpu, wasm or auto", device)
-    .option("--set <name=value>", "another value for a parameter; may be repeated", assignment)
-    .option("--jobs <n>", "experiments at a time (default: one per core)", wholeNumber("--jobs"))
-    .option("--threads <n>", "threads of each experiment (default: 1)", wholeNumber("--threads"))
-    .option("--fresh", "compute again what is already there")
-    .option("--save", "keep the results in data/results, from where they are committed")
-    .option("--out <folder>", "copy the results there, one folder per experiment")
-    .action(async (names: readonly string[], flags: RunFlags) => {
-      process.exitCode = await run(names, flags, Boolean(program.opts().debug));
-    });
-}
-
-async function run(names: readonly string[], flags: RunFlags, debug: boolean): Promise<number> {
+/** Runs the named experiments, or all; returns the code to exit with. */
+export async function run(names: readonly string[], flags: RunFlags, debug: boolean): Promise<number> {
   const ids = await chosenExperiments(names);
   await refuseContradictions(ids, flags);
   const plans = await planFor(ids, flags, { warn: say, anyDevice: flags.device === undefined });

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import type { Command } from "commander";
 import { experimentIds } from "../experiments/index.js";
 import { planFor } from "../plan.js";
 import { modelName, projectPath, workFolder } from "../project.js";
@@ -17,17 +16,10 @@ interface StatusRow {
   readonly passport: string | null;
 }
 
-export function addStatus(program: Command): void {
-  program
-    .command("status")
-    .description("say which results are fresh, stale or missing, and why")
-    .option("--model <folder>", "a Hugging Face checkpoint (default: the bundled model)")
-    .option("--json", "as a JSON array of {experiment, model, key, state, reason, passport}")
-    .action(async ({ model, json }: { model?: string; json?: boolean }) => {
-      const rows = await statusOf(model);
-      if (json) console.log(JSON.stringify(rows, null, 2));
-      else for (const line of table(rows)) console.log(line);
-    });
+export async function status({ model, json }: { readonly model?: string; readonly json?: boolean }): Promise<void> {
+  const rows = await statusOf(model);
+  if (json) console.log(JSON.stringify(rows, null, 2));
+  else for (const line of table(rows)) console.log(line);
 }
 
 async function statusOf(model: string | undefined): Promise<StatusRow[]> {

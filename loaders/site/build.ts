@@ -7,23 +7,18 @@ import { messages } from "../messages.js";
 import { planFor } from "../plan.js";
 import { siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
 import { absent } from "../store/system.js";
-import { say } from "../terminal.js";
+import { say, untilInterrupted } from "../terminal.js";
 import { attachedExperiments, cacheResult, emptyCache } from "./cache.js";
 import { siteDefects } from "./check.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 
-export interface BuildOptions {
-  readonly model?: string;
-  readonly debug: boolean;
-  readonly signal: AbortSignal;
-}
-
 const staging = join(workFolder, "site");
 const previous = join(workFolder, "site-before");
 
 /** Throws where a result or a page is not as it should be; the last good site then stays as it is. */
-export async function buildSite({ model, debug, signal }: BuildOptions): Promise<void> {
+export async function buildSite({ model }: { readonly model?: string }, debug: boolean): Promise<void> {
+  const signal = untilInterrupted();
   await restoreLast();
   await collectResults(model, debug, signal);
   prepareFramework(debug);

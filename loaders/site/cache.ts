@@ -5,6 +5,7 @@
 import { readdir, readFile, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.js";
+import { withMetadata } from "../encoder.js";
 import { messages } from "../messages.js";
 import { root, siteCache, siteSource } from "../project.js";
 import type { Result } from "../store/result.js";
@@ -17,12 +18,17 @@ export async function emptyCache(): Promise<void> {
   await rm(cache, { recursive: true, force: true });
 }
 
+/** A table as pages get it: with the whole passport in its schema. */
+export async function servedTable(result: Result, name: string): Promise<Uint8Array> {
+  return withMetadata(await result.table(name), new Map([["passport", JSON.stringify(result.passport)]]));
+}
+
 /** Every table of a result, dated so that equal results make equal pages. */
 export async function cacheResult(result: Result, date: Date): Promise<void> {
   const { experiment, tables } = result.passport;
   for (const name of Object.keys(tables)) {
     const file = join(cache, experiment, `${name}.arrow`);
-    await writeFlushed(`${file}.tmp`, await result.served(name));
+    await writeFlushed(`${file}.tmp`, await servedTable(result, name));
     await utimes(`${file}.tmp`, date, date);
     await rename(`${file}.tmp`, file);
   }

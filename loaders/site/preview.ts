@@ -1,27 +1,28 @@
 /** The site while it is written: Framework's preview server behind a guard, on a cache that only holds fresh results. */
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
+import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
 import { messages } from "../messages.js";
 import { siteConfig, siteSource } from "../project.js";
-import { say } from "../terminal.js";
+import { untilInterrupted } from "../terminal.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { PreviewResults } from "./results.js";
-import { isOwnRequest, listen } from "./server.js";
+import { isOwnRequest, listen, serveUntil } from "./server.js";
 
 export interface PreviewOptions {
   readonly host: string;
   readonly port: number;
   readonly model?: string;
-  readonly debug: boolean;
-  readonly signal: AbortSignal;
 }
 
 /** Serves until interrupted. */
-export async function preview({ host, port, model, debug, signal }: PreviewOptions): Promise<void> {
+export async function preview({ host, port, model }: PreviewOptions, debug: boolean): Promise<void> {
+  const signal = untilInterrupted();
+  const folder = model && resolve(model);
   prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
-  const results = await PreviewResults.open(model, signal);
+  const results = await PreviewResults.open(folder, signal);
 
   // Framework's handlers listen on a server that never does; the guarded one hands requests on.
   const framework = new Server();
@@ -41,14 +42,8 @@ export async function preview({ host, port, model, debug, signal }: PreviewOptio
     else socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
   const stopWatching = results.watch();
-  if (port !== 0 && listening.port !== port) say(messages.portTaken(port, listening.port));
-  say(`Attention Observatory: ${listening.address}`);
-
-  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  await serveUntil(signal, listening, port);
   stopWatching();
-  listening.server.close();
-  listening.server.closeAllConnections();
-  signal.throwIfAborted();
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {

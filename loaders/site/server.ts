@@ -1,9 +1,11 @@
 /** What preview and serve share: a loopback server on the first free port that answers this machine's pages only. */
+import { once } from "node:events";
 import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { hostname } from "node:os";
 import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
+import { say } from "../terminal.js";
 
 /** How many ports are tried after the one that was asked for. */
 const attempts = 50;
@@ -25,6 +27,19 @@ export async function listen(handler: RequestListener, host: string, port: numbe
     }
   }
   throw new UserError(messages.noFreePort(host, port, port + attempts - 1));
+}
+
+/** Says where the server is, and closes it when the signal comes: for a server, being interrupted is the way to end. */
+export async function serveUntil(
+  signal: AbortSignal,
+  { server, port, address }: Listening,
+  asked: number,
+): Promise<void> {
+  if (asked !== 0 && port !== asked) say(messages.portTaken(asked, port));
+  say(messages.serving(address));
+  if (!signal.aborted) await once(signal, "abort");
+  server.close();
+  server.closeAllConnections();
 }
 
 function bound(server: Server, host: string, port: number): Promise<boolean> {

@@ -6,7 +6,8 @@ import { extname, join, normalize } from "node:path";
 import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 import { absent } from "../store/system.js";
-import { isOwnRequest, type Listening, listen } from "./server.js";
+import { untilInterrupted } from "../terminal.js";
+import { isOwnRequest, listen, serveUntil } from "./server.js";
 
 const types: Readonly<Record<string, string>> = {
   ".arrow": "application/vnd.apache.arrow.stream",
@@ -21,10 +22,16 @@ const types: Readonly<Record<string, string>> = {
   ".woff2": "font/woff2",
 };
 
-/** @throws {UserError} where the folder holds no site, or no port is free */
-export async function serve(folder: string, host: string, port: number): Promise<Listening> {
+export interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Serves until interrupted. @throws {UserError} where the folder holds no site, or no port is free */
+export async function serve(folder: string, { host, port }: ServeOptions): Promise<void> {
   if (!(await fileAt(join(folder, "index.html")))) throw new UserError(messages.noSite(folder));
-  return listen((request, response) => void answer(folder, host, request, response), host, port);
+  const listening = await listen((request, response) => void answer(folder, host, request, response), host, port);
+  await serveUntil(untilInterrupted(), listening, port);
 }
 
 async function answer(folder: string, host: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -47,10 +47,6 @@ export function stableMetadata({ key, experiment }: Pick<Passport, "key" | "expe
   ]);
 }
 
-export function servedMetadata(passport: Passport): ReadonlyMap<string, string> {
-  return new Map([["passport", JSON.stringify(passport)]]);
-}
-
 /** Throws an Error that says what is wrong where the text is not a passport that vouches for its own key. */
 export function parsePassport(text: string): Passport {
   const value: unknown = JSON.parse(text);

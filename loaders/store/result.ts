@@ -1,10 +1,9 @@
 /** A result as it lies on disk: a folder with one Arrow file per table and the passport that vouches for them. */
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { withMetadata } from "../encoder.js";
 import { messages } from "../messages.js";
 import { sha256 } from "./code.js";
-import { type Passport, parsePassport, servedMetadata } from "./passport.js";
+import { type Passport, parsePassport } from "./passport.js";
 import { absent, errorCode, flushFolder, writeFlushed } from "./system.js";
 
 export const passportFile = "passport.json";
@@ -31,11 +30,6 @@ export class Result {
     if (bytes === undefined) throw new CorruptResult(messages.missingFile(file));
     if (sha256(bytes) !== this.passport.tables[name]?.sha256) throw new CorruptResult(messages.wrongHash(file));
     return bytes;
-  }
-
-  /** The stream as pages get it, with the whole passport in its schema. */
-  async served(name: string): Promise<Uint8Array> {
-    return withMetadata(await this.table(name), servedMetadata(this.passport));
   }
 
   /** A whole copy in another folder, which replaces what is there. */
