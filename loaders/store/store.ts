@@ -1,5 +1,5 @@
 /** Results under their keys. Nothing half-written, nothing computed twice at once, nothing corrupt handed out. */
-import { readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { messages } from "../messages.js";
 import { isLocked, type LockOptions, withLock } from "./lock.js";
@@ -42,7 +42,8 @@ export class Store {
   async #setAside(folder: string, key: string, what: string): Promise<void> {
     const aside = join(this.#corrupt, key);
     await rm(aside, { recursive: true, force: true });
-    await rename(folder, aside).catch(absent);
+    await mkdir(this.#corrupt, { recursive: true });
+    await rename(folder, aside).catch(absent); // another process may have been faster
     this.#warn(messages.setAside(what, aside));
   }
 

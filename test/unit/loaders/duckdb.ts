@@ -1,0 +1,21 @@
+/** The database of the pages, run in Node. */
+import { createRequire } from "node:module";
+import * as duckdb from "@duckdb/duckdb-wasm/blocking";
+
+export async function openDuckDb() {
+  const wasm = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+  const bundle = { mainModule: wasm, mainWorker: "" };
+  const db = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
+  await db.instantiate(() => {});
+  db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true } });
+  const connection = db.connect();
+  return {
+    insert: (name: string, stream: Uint8Array) =>
+      connection.insertArrowFromIPCStream(stream.slice(), { name, create: true }),
+    query: (sql: string) =>
+      connection
+        .query(sql)
+        .toArray()
+        .map((row) => row.toJSON()),
+  };
+}

@@ -1,0 +1,209 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { sha256 } from "../../../loaders/store/code.js";
+import { type KeyParts, keyOf } from "../../../loaders/store/key.js";
+import { isLocked, withLock } from "../../../loaders/store/lock.js";
+import type { Passport } from "../../../loaders/store/passport.js";
+import { CorruptResult, openResult, writeResult } from "../../../loaders/store/result.js";
+import { Store } from "../../../loaders/store/store.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "store-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const keyParts: KeyParts = { experiment: "trial", code: "c0de", packages: {}, parameters: { n: 1 }, inputs: {} };
+const key = keyOf(keyParts);
+const bytes = new TextEncoder().encode("not really Arrow");
+
+const passport: Passport = {
+  key,
+  keyParts,
+  sources: {},
+  experiment: "trial",
+  title: "Trial",
+  question: "?",
+  parameters: { n: 1 },
+  inputs: {},
+  machine: {},
+  versions: {},
+  date: "2026-01-01T00:00:00.000Z",
+  seconds: 1,
+  peakMemoryBytes: 1,
+  tables: { rows: { rows: 1, bytes: bytes.length, sha256: sha256(bytes) } },
+};
+const produced = { passport, tables: new Map([["rows", bytes]]) };
+
+describe("a result", () => {
+  test("is read as it was written", async () => {
+    const target = join(folder, "trial");
+    await writeResult(target, passport, produced.tables);
+    const result = await openResult(target);
+    expect(result?.passport).toEqual(passport);
+    expect(await result?.table("rows")).toEqual(Buffer.from(bytes));
+    expect(readdirSync(folder)).toEqual(["trial"]);
+  });
+
+  test("replaces an older one, and what a crash left beside it", async () => {
+    const target = join(folder, "trial");
+    mkdirSync(`${target}.tmp`);
+    writeFileSync(join(`${target}.tmp`, "half.arrow"), "half");
+    await writeResult(target, { ...passport, title: "Older" }, new Map([...produced.tables, ["more", bytes]]));
+    await writeResult(target, passport, produced.tables);
+    expect((await openResult(target))?.passport.title).toBe("Trial");
+    expect(readdirSync(target).sort()).toEqual(["passport.json", "rows.arrow"]);
+    expect(readdirSync(folder)).toEqual(["trial"]);
+  });
+
+  test.each([
+    ["a table with other bytes", (target: string) => appendFileSync(join(target, "rows.arrow"), "!")],
+    ["a table that is gone", (target: string) => rmSync(join(target, "rows.arrow"))],
+  ])("is corrupt with %s", async (_, spoil) => {
+    const target = join(folder, "trial");
+    await writeResult(target, passport, produced.tables);
+    spoil(target);
+    const result = await openResult(target);
+    await expect(result?.verify()).rejects.toThrow(CorruptResult);
+  });
+
+  test.each([
+    ["cut off", (text: string) => text.slice(0, -20)],
+    ["with parts that are not those of its key", (text: string) => text.replace('"c0de"', '"c1de"')],
+    ["without tables", (text: string) => JSON.stringify({ ...JSON.parse(text), tables: undefined })],
+  ])("is corrupt with a passport %s", async (_, spoil) => {
+    const target = join(folder, "trial");
+    await writeResult(target, passport, produced.tables);
+    const file = join(target, "passport.json");
+    writeFileSync(file, spoil(readFileSync(file, "utf8")));
+    await expect(openResult(target)).rejects.toThrow(/passport\.json is not a passport/);
+  });
+});
+
+describe("the store", () => {
+  const said: string[] = [];
+  const open = () => new Store(folder, (message) => said.push(message));
+  beforeEach(() => said.splice(0));
+
+  test("computes a missing result once, and then hands it out", async () => {
+    let runs = 0;
+    const work = async () => {
+      ++runs;
+      return produced;
+    };
+    expect(await open().get(key)).toBeUndefined();
+    await open().compute(key, work);
+    await open().compute(key, work);
+    expect(runs).toBe(1);
+    expect((await open().get(key))?.passport).toEqual(passport);
+    await open().compute(key, work, { again: true });
+    expect(runs).toBe(2);
+  });
+
+  test("computes once for all who ask at the same time", async () => {
+    let runs = 0;
+    let waits = 0;
+    const work = async () => {
+      ++runs;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return produced;
+    };
+    const ask = () => open().compute(key, work, { onWait: () => ++waits });
+    const results = await Promise.all([ask(), ask(), ask()]);
+    expect(runs).toBe(1);
+    expect(waits).toBe(2);
+    expect(results.map(({ passport: { key } }) => key)).toEqual([key, key, key]);
+    expect(await open().isComputing(key)).toBe(false);
+  });
+
+  test("keeps nothing of work that fails, and lets the next try", async () => {
+    await expect(open().compute(key, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    expect(await open().get(key)).toBeUndefined();
+    expect((await open().compute(key, async () => produced)).passport.key).toBe(key);
+  });
+
+  test("sets a corrupt result aside, says so, and computes it again", async () => {
+    await open().compute(key, async () => produced);
+    appendFileSync(join(folder, "store", key, "rows.arrow"), "!");
+    const result = await open().compute(key, async () => produced);
+    expect(said).toEqual([
+      expect.stringMatching(/^A stored result was corrupt .*rows\.arrow is not what its passport says/),
+    ]);
+    await result.verify();
+    expect(existsSync(join(folder, "corrupt", key, "rows.arrow"))).toBe(true);
+  });
+
+  test("sweeps away what a killed process left, and no more", async () => {
+    await open().compute(key, async () => produced);
+    mkdirSync(join(folder, "store/0123.tmp"));
+    mkdirSync(join(folder, `store/${key}.old.tmp`));
+    await open().sweep();
+    expect(readdirSync(join(folder, "store"))).toEqual([key]);
+  });
+});
+
+describe("a lock", () => {
+  test("is waited for, and can be given up", async () => {
+    const file = join(folder, "trial.lock");
+    await withLock(file, async () => {
+      expect(await isLocked(file)).toBe(true);
+      const signal = AbortSignal.timeout(300);
+      await expect(withLock(file, async () => {}, { signal })).rejects.toThrow();
+    });
+    expect(await isLocked(file)).toBe(false);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("of a process that was killed is free", async () => {
+    const file = join(folder, "trial.lock");
+    const module = new URL("../../../loaders/store/lock.ts", import.meta.url).href;
+    const script = `const { withLock } = await import(${JSON.stringify(module)});
+      await withLock(${JSON.stringify(file)}, () => new Promise(() => { console.log("held"); setInterval(() => {}, 1000); }));`;
+    const holder = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", script]);
+    await once(holder.stdout, "data");
+    expect(await isLocked(file)).toBe(true);
+    holder.kill("SIGKILL");
+    await once(holder, "exit");
+    expect(await isLocked(file)).toBe(false);
+    expect(await withLock(file, async () => "mine")).toBe("mine");
+  });
+
+  test("that names a later process with the same number, or nothing, is free", async () => {
+    const file = join(folder, "trial.lock");
+    await withLock(file, async () => {
+      const holder = JSON.parse(readFileSync(file, "utf8"));
+      writeFileSync(file, JSON.stringify({ ...holder, started: "long ago" }));
+      expect(await isLocked(file)).toBe(false);
+      writeFileSync(file, "");
+      expect(await isLocked(file)).toBe(false);
+    });
+  });
+
+  test("is broken by one of many who find it stale", async () => {
+    const file = join(folder, "trial.lock");
+    writeFileSync(file, "");
+    let inside = 0;
+    let most = 0;
+    const visit = () =>
+      withLock(file, async () => {
+        most = Math.max(most, ++inside);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        --inside;
+      });
+    await Promise.all(Array.from({ length: 10 }, visit));
+    expect(most).toBe(1);
+  });
+});
