@@ -1,13 +1,9 @@
 /**
  * Records of invented facts: `records.jsonl` for lists whose items must not differ in length, `lookups.jsonl` for long
  * contexts. Words are common ones, which byte-level tokenizers tend to keep whole, and every sentence has the form of a
- * template on which the bundled model was trained.
- *
- *   npx tsx loaders/prompts/records.ts     writes both files
+ * template on which the bundled model was trained. `npx observatory prompts` writes both files.
  */
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Random } from "../../engine/random.js";
 import { dataFolder } from "../project.js";
 
@@ -123,13 +119,9 @@ export function lookups(seed = 2): object[] {
   return [...needles, ...pairs];
 }
 
+const serialise = (list: readonly object[]) => list.map((record) => `${JSON.stringify(record)}\n`).join("");
+
 export const files = {
-  [join(dataFolder, "prompts/records.jsonl")]: records,
-  [join(dataFolder, "prompts/lookups.jsonl")]: lookups,
+  [join(dataFolder, "prompts/records.jsonl")]: () => serialise(records()),
+  [join(dataFolder, "prompts/lookups.jsonl")]: () => serialise(lookups()),
 };
-
-export const serialise = (list: readonly object[]) => list.map((record) => `${JSON.stringify(record)}\n`).join("");
-
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  for (const [file, generate] of Object.entries(files)) await writeFile(file, serialise(generate()));
-}

@@ -6,16 +6,16 @@ import { askAll, score } from "../../../loaders/analysis/questions.js";
 import { asking, delimited, factLists, isAsked } from "../../../loaders/analysis/records.js";
 import { fileSource } from "../../../loaders/files.js";
 import { bundledModel } from "../../../loaders/project.js";
-import { files, lookups, records, serialise } from "../../../loaders/prompts/records.js";
+import { files, lookups, records } from "../../../loaders/prompts/records.js";
 import { characterTokenizer } from "./subject.js";
 
 describe("generated records", () => {
   test.each(Object.entries(files))("%s is what the generator writes", async (file, generate) => {
-    expect(await readFile(file, "utf8")).toBe(serialise(generate()));
+    expect(await readFile(file, "utf8")).toBe(generate());
   });
 
   test("another seed gives other records", () => {
-    expect(serialise(records(2))).not.toBe(serialise(records(1)));
+    expect(records(2)).not.toEqual(records(1));
   });
 
   test("can all be read, and no answer is also asked about in its record", () => {
