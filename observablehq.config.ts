@@ -59,7 +59,7 @@ export default {
   toc: { show: true, label: "On this page" },
   style: "style.css",
   globalStylesheets: [], // the default is Google Fonts
-  head: `<link rel="icon" href="data:,">`,
+  head: `<link rel="icon" type="image/svg+xml" href="/icon.svg">`,
   footer: "Attention Observatory: every number on this page was computed by the experiment that its passport names.",
   search: false,
   pager: false,
