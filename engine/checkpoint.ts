@@ -27,7 +27,7 @@ export interface Checkpoint {
  */
 export async function readConfig(
   source: ByteSource,
-): Promise<{ bytes: Uint8Array; config: Json; family: Family; architecture: Architecture }> {
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; config: Json; family: Family; architecture: Architecture }> {
   const where = `${source.name}/config.json`;
   const bytes = await readWhole(source, "config.json");
   if (!bytes) throw new UserError(`${source.name} has no config.json, so it is not a Hugging Face checkpoint.`);
@@ -95,8 +95,8 @@ function matchTensors(architecture: Architecture, family: Family, weights: Safet
   return stored;
 }
 
-export async function sha256(bytes: Uint8Array): Promise<string> {
-  const digest = await globalThis.crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await globalThis.crypto.subtle.digest("SHA-256", bytes);
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

@@ -7,7 +7,7 @@ export const isRecord = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The bytes of a whole file, or undefined where there is none. */
-export async function readWhole(source: ByteSource, file: string): Promise<Uint8Array | undefined> {
+export async function readWhole(source: ByteSource, file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const size = await source.size(file);
   return size === undefined ? undefined : source.read(file, 0, size);
 }

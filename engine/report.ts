@@ -16,7 +16,8 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const zeros = (...dims: number[]): Values => ({ data: new Float32Array(dims.reduce((a, b) => a * b, 1)), dims });
 
-function floats(outputs: Outputs, name: string): Float32Array {
+/** @throws where the graph did not give what it was built to give */
+export function floats(outputs: Outputs, name: string): Float32Array {
   const data = outputs[name]?.data;
   if (!(data instanceof Float32Array)) throw new Error(`The graph gave no float32 output named "${name}".`);
   return data;

@@ -90,7 +90,7 @@ export class Safetensors {
         `${this.source.name}/${entry.file}: ${name} is ${entry.dtype}, but only F32, F16 and BF16 weights can be read.`,
       );
     }
-    if (!values.every(Number.isFinite)) {
+    if (!allFinite(values)) {
       throw new UserError(`${this.source.name}/${entry.file}: ${name} holds a value that is not a finite number.`);
     }
     return values;
@@ -179,6 +179,11 @@ function checkLayout(entries: ReadonlyMap<string, TensorEntry>, where: string, b
     const fault = position > size ? "is cut short" : "has bytes after its last tensor";
     throw new UserError(`${where} ${fault}: its header describes ${position} bytes and the file has ${size}.`);
   }
+}
+
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 let halves: Float32Array | undefined;

@@ -5,5 +5,5 @@ export interface ByteSource {
   /** Size in bytes, or undefined where there is no such file. */
   size(file: string): Promise<number | undefined>;
   /** Bytes `start` to `end` (exclusive) of a file; never fewer than asked for. */
-  read(file: string, start: number, end: number): Promise<Uint8Array>;
+  read(file: string, start: number, end: number): Promise<Uint8Array<ArrayBuffer>>;
 }

@@ -3,7 +3,7 @@ import type { Forward, Prompt, Request } from "../../engine/forward.js";
 import { mass } from "../../engine/metrics/mass.js";
 import { keyNorm, residualNorm, valueNorm } from "../../engine/metrics/norms.js";
 import { entropy, maximum, meanDistance } from "../../engine/metrics/rows.js";
-import type { Replay } from "./replay.js";
+import type { Replay } from "../../engine/replay.js";
 
 type Field = Exclude<keyof Forward, "tokens" | "beyondTrainedLength">;
 

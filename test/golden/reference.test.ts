@@ -1,6 +1,7 @@
 /** Attention, residual stream and logits against Hugging Face transformers, for every architecture and device. */
 import { afterAll, describe, expect, test } from "vitest";
 import { Model } from "../../engine/model.js";
+import { replay } from "../../engine/replay.js";
 import {
   architectures,
   backend,
@@ -12,7 +13,6 @@ import {
   rowOf,
   shown,
 } from "./golden.js";
-import { replay } from "./replay.js";
 
 const table: Record<string, string>[] = [];
 

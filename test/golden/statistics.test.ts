@@ -4,9 +4,9 @@ import type { Broadcast, Forward, Prompt, Request } from "../../engine/forward.j
 import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
 import { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
+import { replay } from "../../engine/replay.js";
 import { expected } from "./expected.js";
 import { architectures, backend, devices, goldenCheckpoint, goldenReference, largestError, shown } from "./golden.js";
-import { replay } from "./replay.js";
 
 const table: Record<string, string>[] = [];
 

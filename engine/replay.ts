@@ -2,9 +2,9 @@
  * A decoder in plain float64, written for reading: one loop per formula, the whole matrix in memory, interventions as
  * engine/forward.ts defines them. What the graphs on every device are held against.
  */
-import type { Architecture, Block, Linear, Norm } from "../../engine/architecture.js";
-import type { Checkpoint } from "../../engine/checkpoint.js";
-import type { Broadcast, Prompt } from "../../engine/forward.js";
+import { type Architecture, type Block, type Linear, type Norm, tensorsOf } from "./architecture.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { Broadcast, Prompt } from "./forward.js";
 
 type Vector = Float64Array;
 
@@ -25,7 +25,7 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 const add = (a: Vector, b: Vector): Vector => a.map((x, i) => x + b[i]);
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
-export function softmax(scores: ArrayLike<number>): Vector {
+function softmax(scores: ArrayLike<number>): Vector {
   const values = Float64Array.from(scores);
   const largest = values.reduce((a, b) => Math.max(a, b));
   const powers = values.map((s) => Math.exp(s - largest));
@@ -50,24 +50,12 @@ const activations: Record<Architecture["activation"], (x: number) => number> = {
   gelu_tanh: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
 };
 
+/** All that the model computes on the way, for short prompts: time and memory grow with tokens². */
 export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Replay> {
   const { architecture } = checkpoint;
   const tensors = new Map<string, Float32Array>();
-  const load = async (name: string | undefined) => name && tensors.set(name, await checkpoint.tensor(name));
+  for (const name of tensorsOf(architecture).keys()) tensors.set(name, await checkpoint.tensor(name));
   const tensor = (name: string): Float32Array => tensors.get(name) ?? new Float32Array();
-  await load(architecture.embedding);
-  await load(architecture.head.weight);
-  await load(architecture.finalNorm.weight);
-  await load(architecture.finalNorm.bias);
-  if (architecture.positions.kind === "learned") await load(architecture.positions.table);
-  for (const { attentionNorm, projection, output, mlpNorm, mlp } of architecture.blocks) {
-    const parts: (Linear | Norm | undefined)[] = [attentionNorm, output, mlpNorm, mlp.gate, mlp.up, mlp.down];
-    parts.push(...Object.values<Linear>({ ...projection }));
-    for (const part of parts) {
-      await load(part?.weight);
-      await load(part?.bias);
-    }
-  }
 
   const { layers, heads, keyValueHeads, headSize, width, positions } = architecture;
   const tokens = prompt.ids.length;
