@@ -5,36 +5,35 @@
  *    row, ln(visible keys).
  * 2. Parallel context encoding: a context is split into P pieces that cannot see each other, and the entropy and loss
  *    of a block after it are compared with the unsplit context, in four arms (plain; a prefix that every piece sees; only
- *    the best pieces; both) and with a control that changes the entropy by temperature alone.
- * Every document is one independent unit; differences are paired by document.
+ *    the best pieces; both). A control keeps each piece at its own positions.
+ * 3. The same entropies reached by temperature alone.
+ * 4. Recall of key–value pairs from a context that is split between its lines.
+ * Every document or record is one independent unit; differences are paired.
  */
+import { UserError } from "../../engine/errors.js";
 import type { Request } from "../../engine/forward.js";
 import { mean } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
-import { type Bin, halfOctaves } from "../analysis/bins.js";
+import { halfOctaves } from "../analysis/bins.js";
+import { factLists } from "../analysis/records.js";
 import { ResampledMean } from "../analysis/resampled-mean.js";
 import { documentsOf, shuffled } from "../analysis/texts.js";
 import type { Experiment } from "../experiment.js";
-import { batch, table } from "../table.js";
-import { type Arm, claims, type Evidence, type Width } from "./entropy/claims.js";
-import {
-  type Encoded,
-  type Encoding,
-  encode,
-  indicator,
-  type Measure,
-  meanEntropies,
-  measures,
-} from "./entropy/encoding.js";
-import { bestPieces, layout } from "./entropy/pieces.js";
-import { dilution, layerMeans, metrics, type Profile, profileOf } from "./entropy/profile.js";
+import { batch } from "../table.js";
+import { type Arm, claims, type Evidence, type Recalled, type Width } from "./entropy/claims.js";
+import { type Encoded, type Encoding, encode, indicator, meanEntropies } from "./entropy/encoding.js";
+import { bestPieces, equalPieces, layout } from "./entropy/pieces.js";
+import { dilution, layerMeans, type Profile, profileOf } from "./entropy/profile.js";
+import { linePieces, lookups, recallOf } from "./entropy/recall.js";
+import { effectRows, profileRows, recallRows } from "./entropy/rows.js";
+import * as tables from "./entropy/tables.js";
 import { matchEntropy } from "./entropy/temperature.js";
 
 const parameters = {
   /** Texts used, from the top of the file: for the profiles, and the first of them for parallel encoding. */
   documents: 48,
-  splitDocuments: 24,
+  splitDocuments: 20,
   /** Length of the texts for the profiles, start token included. */
   tokens: 512,
   /** Tokens that are split, and tokens after them that are scored. */
@@ -45,116 +44,13 @@ const parameters = {
   best: 2,
   /** Documents on which temperatures are fitted, and passes over them. */
   calibration: 4,
-  passes: 3,
+  passes: 4,
+  /** Records of key–value lines, and lines of each. */
+  records: 16,
+  pairs: 32,
   seed: 1,
 };
 type Parameters = typeof parameters;
-
-const interval = {
-  estimate: { kind: "float32", meaning: "Mean over documents" },
-  low: { kind: "float32", meaning: "Lower end of the 95 % interval over documents" },
-  high: { kind: "float32", meaning: "Upper end of the 95 % interval over documents" },
-} as const;
-
-const profiles = table("profiles", "Width of attention rows by layer, head and number of visible keys", {
-  condition: {
-    kind: "text",
-    meaning: "trained: real text; shuffled: the same tokens in random order; random: real text, random weights",
-  },
-  layer: { kind: "int32", meaning: "Layer, from 0" },
-  head: { kind: "int32", meaning: "Head, from 0; missing: mean over the layer's heads", optional: true },
-  keys_low: { kind: "int32", meaning: "Fewest keys that the queries of this bin can see", unit: "keys" },
-  keys_high: { kind: "int32", meaning: "Most keys that the queries of this bin can see", unit: "keys" },
-  metric: {
-    kind: "text",
-    meaning:
-      "entropy (nats); normalised: entropy ÷ ln(visible keys); support: exp(entropy) (keys); maximum: largest weight; first: weight of the first token; rest: entropy of the other keys' weights, renormalised (nats)",
-  },
-  ...interval,
-});
-
-const texts = table("texts", "One row per document, condition and layer", {
-  document: { kind: "text", meaning: "Id of the text" },
-  source: { kind: "text", meaning: "Where the text comes from" },
-  condition: { kind: "text", meaning: "As in profiles" },
-  layer: { kind: "int32", meaning: "Layer, from 0" },
-  entropy: { kind: "float32", meaning: "Mean over heads and queries that see at least 32 keys", unit: "nats" },
-  normalised: { kind: "float32", meaning: "The same of entropy ÷ ln(visible keys)" },
-  loss: {
-    kind: "float32",
-    meaning: "Mean loss over the whole text, the same in every layer's row",
-    unit: "nats per token",
-  },
-});
-
-const split = table("split", "Parallel encoding: one row per document, arm and number of pieces", {
-  document: { kind: "text", meaning: "Id of the text" },
-  arm: {
-    kind: "text",
-    meaning:
-      "plain; shared prefix: seen by every piece; best pieces: the block sees only these; both fixes; controls: own positions (plain, each piece stays where it is in the text), cooled (plain, entropy brought to its unsplit level by temperature), heated (unsplit, entropy raised to that of the most pieces)",
-  },
-  pieces: { kind: "int32", meaning: "Pieces that the context is split into", unit: "pieces" },
-  entropy: { kind: "float32", meaning: "Mean over layers, heads and scored queries", unit: "nats" },
-  loss: { kind: "float32", meaning: "Mean over the scored tokens", unit: "nats per token" },
-  prefix: { kind: "float32", meaning: "Attention of the scored queries on the prefix (start token)" },
-  starts: { kind: "float32", meaning: "Attention of the scored queries on the first tokens of the pieces" },
-  block: { kind: "float32", meaning: "Attention of the scored queries on the unsplit block itself" },
-});
-
-const effects = table("effects", "Parallel encoding against the unsplit context, paired by document", {
-  arm: { kind: "text", meaning: "As in split" },
-  pieces: { kind: "int32", meaning: "Pieces that the context is split into", unit: "pieces" },
-  layer: { kind: "int32", meaning: "Layer, from 0; missing: mean over layers", optional: true },
-  measure: {
-    kind: "text",
-    meaning: "entropy (nats), loss (nats per token), prefix, starts, block (shares of attention)",
-  },
-  mean: { kind: "float32", meaning: "Mean of the measure itself over documents" },
-  temperature: { kind: "float32", meaning: "Temperature of the layer, where the arm sets one", optional: true },
-  ...interval,
-});
-
-function* profileRows(condition: string, of: readonly Profile[], bins: readonly Bin[], resampled: ResampledMean) {
-  const [{ layers, heads }] = of;
-  for (let layer = 0; layer < layers; ++layer) {
-    for (const [b, { low, high }] of bins.entries()) {
-      for (const metric of metrics) {
-        const cell = (head: number) => of.map(({ values }) => values[metric][(layer * heads + head) * bins.length + b]);
-        const each = Array.from({ length: heads }, (_, head) => cell(head));
-        const all = of.map((_, d) => mean(each.map((values) => values[d]).filter((value) => !Number.isNaN(value))));
-        for (const [head, values] of [[null, all] as const, ...each.entries()]) {
-          const { n, ...ends } = resampled.of(values);
-          if (n > 0) yield { condition, layer, head, keys_low: low, keys_high: high, metric, ...ends };
-        }
-      }
-    }
-  }
-}
-
-function* effectRows(
-  documents: readonly (readonly Encoded[])[],
-  temperatures: ReadonlyMap<string, Float32Array>,
-  resampled: ResampledMean,
-) {
-  for (const [c, { arm, pieces, entropies }] of documents[0].entries()) {
-    const row = (measure: Measure, layer: number | null, of: (encoded: Encoded) => number) => {
-      const { n: _, ...ends } = resampled.of(documents.map((conditions) => of(conditions[c]) - of(conditions[0])));
-      const temperature = layer === null ? null : (temperatures.get(`${arm} ${pieces}`)?.[layer] ?? null);
-      return {
-        arm,
-        pieces,
-        layer,
-        measure,
-        mean: mean(documents.map((conditions) => of(conditions[c]))),
-        temperature,
-        ...ends,
-      };
-    };
-    for (const measure of measures) yield row(measure, null, (encoded) => encoded[measure]);
-    for (const layer of entropies.keys()) yield row("entropy", layer, (encoded) => encoded.entropies[layer]);
-  }
-}
 
 export const entropy: Experiment<Parameters, Evidence> = {
   id: "entropy",
@@ -163,30 +59,41 @@ export const entropy: Experiment<Parameters, Evidence> = {
   papers: ["entropy-parallel-context", "what-does-bert-look-at", "limits-of-normalization"],
   subject: "model",
   parameters,
-  inputs: { texts: "prompts/texts.jsonl" },
-  tables: [profiles, texts, split, effects],
+  inputs: { texts: "prompts/texts.jsonl", lookups: "prompts/lookups.jsonl" },
+  tables: Object.values(tables),
   claims,
 
-  async *run({ parameters: given, model: load, control: loadControl, tokenizer, inputs, progress, signal }) {
+  async *run({ parameters: given, model: load, control: loadControl, tokenizer: open, inputs, progress, signal }) {
     const { tokens, context, scored, best, seed } = given;
     const prefix = 1;
     const length = prefix + context + 1 + scored;
     const counts = [...new Set([1, ...given.pieces])].sort((a, b) => a - b);
+    const several = counts.filter((pieces) => pieces > 1);
     const selective = counts.filter((pieces) => pieces > best);
     const most = Math.max(...counts);
+    const random = new Random(seed);
 
+    // Everything that can be refused is refused before work starts.
     const model = await load();
+    const tokenizer = await open();
     const cut = { documents: given.documents, tokens: Math.max(tokens, length) };
-    const documents = documentsOf(inputs.texts, await tokenizer(), model, cut);
-    const splitDocuments = documents
-      .slice(0, given.splitDocuments)
-      .map(({ id, ids }) => ({ id, ids: ids.slice(0, length) }));
-    const calibration = splitDocuments.slice(0, given.calibration);
-    layout(documents[0].ids, { pieces: most, prefix, context, shared: false }); // refused before work starts
+    const documents = documentsOf(inputs.texts, tokenizer, model, cut);
+    const records = lookups(factLists(inputs.lookups, "lookups"), given.pairs, tokenizer, random).slice(
+      0,
+      given.records,
+    );
+    if (records.length < 2)
+      throw new UserError(`Prompts "lookups" hold fewer than 2 key-value records of ${given.pairs} pairs.`);
+    for (const units of [context, given.pairs]) equalPieces(units, most);
 
-    const perDocument = 3 * counts.length - 2 + 3 * selective.length + 1;
-    const fitted = (selective.length + 1) * given.passes * calibration.length;
-    const total = 3 * documents.length + perDocument * splitDocuments.length + fitted;
+    const splitDocuments = documents.slice(0, given.splitDocuments);
+    const calibration = splitDocuments.slice(0, given.calibration);
+    const fits = selective.length + 1;
+    const total =
+      3 * documents.length +
+      (counts.length + 2 * several.length + 2 * selective.length + fits) * splitDocuments.length +
+      fits * given.passes * calibration.length +
+      (counts.length + 2 * several.length) * records.length;
     let done = 0;
     const count = <T>(message: string, value: T): T => {
       progress(++done, total, message);
@@ -195,7 +102,6 @@ export const entropy: Experiment<Parameters, Evidence> = {
 
     // 1. Width of rows by the number of visible keys.
     const bins = halfOctaves(2, tokens);
-    const random = new Random(seed);
     const real = documents.map(({ ids }) => ids.slice(0, tokens));
     const conditions: readonly [string, () => Promise<Model>, readonly Int32Array[]][] = [
       ["trained", load, real],
@@ -215,42 +121,35 @@ export const entropy: Experiment<Parameters, Evidence> = {
         const breadth = layerMeans(profile, "normalised", bins);
         if (condition === "trained") widths.push({ breadth, dilution: dilution(profile, bins) });
         const { id: document, source } = documents[d];
-        const loss = -mean(forward.logProbability ?? []);
+        const shared = { document, source, condition, loss: -mean(forward.logProbability ?? []) };
         yield batch(
-          texts,
-          breadth.map((normalised, layer) => ({
-            document,
-            source,
-            condition,
-            layer,
-            entropy: entropies[layer],
-            normalised,
-            loss,
-          })),
+          tables.texts,
+          breadth.map((normalised, layer) => ({ ...shared, layer, entropy: entropies[layer], normalised })),
         );
       }
       const resampled = new ResampledMean(documents.length, { seed });
-      yield batch(profiles, [...profileRows(condition, measured, bins, resampled)]);
+      yield batch(tables.profiles, [...profileRows(condition, measured, bins, resampled)]);
     }
 
     // 2. Parallel encoding: the four arms, and pieces that stay where they are in the text.
-    const run = async (ids: Int32Array, arm: Arm, pieces: number, more: Partial<Encoding> = {}) => {
-      const encoding = { arm, pieces, prefix, context, shared: false, ...more };
+    const run = async (d: number, arm: Arm, pieces: number, more: Partial<Encoding> = {}) => {
+      const encoding = { arm, prefix, lengths: equalPieces(context, pieces), ...more };
+      const ids = splitDocuments[d].ids.slice(0, length);
       return count(`${arm}, ${pieces} pieces`, await encode(model, ids, encoding, signal));
     };
     const splits: Encoded[][] = [];
-    for (const { ids } of splitDocuments) {
+    for (const d of splitDocuments.keys()) {
       const of: Encoded[] = [];
       for (const pieces of counts) {
-        const plain = await run(ids, "plain", pieces);
+        const plain = await run(d, "plain", pieces);
         // One piece sees the prefix anyway, and stands where it stands in the text.
-        const shared = pieces > 1 ? await run(ids, "shared prefix", pieces, { shared: true }) : plain;
-        const own = pieces > 1 ? await run(ids, "own positions", pieces, { ownPositions: true }) : plain;
+        const shared = pieces > 1 ? await run(d, "shared prefix", pieces, { shared: true }) : plain;
+        const own = pieces > 1 ? await run(d, "own positions", pieces, { ownPositions: true }) : plain;
         const keep = ({ layout: { ranges }, received }: Encoded) => bestPieces(received, ranges, best);
         // With no more pieces than are kept, nothing is selected.
         const few = pieces <= best;
-        const selected = few ? plain : await run(ids, "best pieces", pieces, { keep: keep(plain) });
-        const both = few ? shared : await run(ids, "both fixes", pieces, { shared: true, keep: keep(shared) });
+        const selected = few ? plain : await run(d, "best pieces", pieces, { keep: keep(plain) });
+        const both = few ? shared : await run(d, "both fixes", pieces, { shared: true, keep: keep(shared) });
         of.push(plain, { ...shared, arm: "shared prefix" }, { ...own, arm: "own positions" });
         of.push({ ...selected, arm: "best pieces" }, { ...both, arm: "both fixes" });
       }
@@ -265,44 +164,54 @@ export const entropy: Experiment<Parameters, Evidence> = {
           .map((of) => of.find((one) => one.arm === "plain" && one.pieces === pieces)!),
       );
     const temperatures = new Map<string, Float32Array>();
-    const cooled = selective.map(
-      (pieces) => ({ arm: "cooled", pieces, from: plainOf(pieces), to: plainOf(1) }) as const,
-    );
-    for (const { arm, pieces, from, to } of [
-      ...cooled,
-      { arm: "heated", pieces: 1, from: plainOf(1), to: plainOf(most) } as const,
+    for (const { arm, pieces, target } of [
+      ...selective.map((pieces) => ({ arm: "cooled", pieces, target: plainOf(1) }) as const),
+      { arm: "heated", pieces: 1, target: plainOf(most) } as const,
     ]) {
-      const temperature = await matchEntropy(
-        async (temperature) => {
-          const encoded: Encoded[] = [];
-          for (const { ids } of calibration) encoded.push(await run(ids, arm, pieces, { temperature }));
-          return meanEntropies(encoded);
-        },
-        from,
-        to,
-        given.passes,
-      );
+      const measure = async (temperature: Float32Array) => {
+        const encoded: Encoded[] = [];
+        for (const d of calibration.keys()) encoded.push(await run(d, arm, pieces, { temperature }));
+        return meanEntropies(encoded);
+      };
+      const temperature = await matchEntropy(measure, plainOf(pieces), target, given.passes);
       temperatures.set(`${arm} ${pieces}`, temperature);
-      for (const [d, { ids }] of splitDocuments.entries()) splits[d].push(await run(ids, arm, pieces, { temperature }));
+      for (const d of splitDocuments.keys()) splits[d].push(await run(d, arm, pieces, { temperature }));
     }
-
     for (const [d, { id: document }] of splitDocuments.entries()) {
       yield batch(
-        split,
-        splits[d].map(({ arm, pieces, ...of }) => ({
-          document,
-          arm,
-          pieces,
-          entropy: of.entropy,
-          loss: of.loss,
-          prefix: of.prefix,
-          starts: of.starts,
-          block: of.block,
-        })),
+        tables.split,
+        splits[d].map(({ layout: _, entropies: __, received: ___, ...of }) => ({ document, ...of })),
       );
     }
-    const resampled = new ResampledMean(splits.length, { seed });
-    yield batch(effects, [...effectRows(splits, temperatures, resampled)]);
-    return { best, widths, splits };
+    yield batch(tables.effects, [...effectRows(splits, temperatures, new ResampledMean(splits.length, { seed }))]);
+
+    // 4. Recall.
+    const recalls: Recalled[][] = [];
+    for (const record of records) {
+      const recall = async (arm: Arm, pieces: number): Promise<Recalled> => {
+        const lengths = linePieces(record.lines, equalPieces(given.pairs, pieces));
+        const shared = arm === "shared prefix";
+        const split = layout(record.ids, {
+          prefix: record.prefix,
+          lengths,
+          shared,
+          ownPositions: arm === "own positions",
+        });
+        const forward = await model.forward(split.prompt, { logits: "loss" }, { signal });
+        return count(`recall, ${arm}, ${pieces} pieces`, { arm, pieces, ...recallOf(forward, split.block, record) });
+      };
+      const of: Recalled[] = [];
+      for (const pieces of counts) {
+        const plain = await recall("plain", pieces);
+        of.push(plain);
+        for (const arm of ["shared prefix", "own positions"] as const) {
+          of.push(pieces > 1 ? await recall(arm, pieces) : { ...plain, arm });
+        }
+      }
+      recalls.push(of);
+    }
+    yield batch(tables.recall, [...recallRows(recalls, new ResampledMean(recalls.length, { seed }))]);
+
+    return { best, widths, splits, recalls };
   },
 };

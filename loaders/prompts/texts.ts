@@ -1,12 +1,9 @@
 /**
  * Running text for the experiments on entropy and sinks: one window per held-out document, sources taken in turn, so
  * that the first N records are as different from each other as N can be.
- *
- *   npx tsx loaders/prompts/texts.ts     reads data/texts/heldout.jsonl, writes data/prompts/texts.jsonl
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Random } from "../../engine/random.js";
 import { dataFolder } from "../project.js";
 
@@ -18,8 +15,7 @@ export interface Text {
   readonly text: string;
 }
 
-export const heldoutFile = join(dataFolder, "texts/heldout.jsonl");
-export const textsFile = join(dataFolder, "prompts/texts.jsonl");
+const heldoutFile = join(dataFolder, "texts/heldout.jsonl");
 
 /** About 1,000 tokens of the bundled tokenizer: enough for 512 split, 128 scored and a denser tokenizer. */
 const CHARACTERS = 3600;
@@ -48,15 +44,11 @@ export function generate(documents: readonly Text[]): Text[] {
     .map((document) => ({ ...document, text: window(document.text, random) }));
 }
 
-export async function readTexts(file: string): Promise<Text[]> {
-  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line) as Text);
-}
-
-export const serialise = (texts: readonly Text[]) => texts.map((text) => `${JSON.stringify(text)}\n`).join("");
-
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const texts = generate(await readTexts(heldoutFile));
-  await writeFile(textsFile, serialise(texts));
-  console.error(`${textsFile}: ${texts.length} texts`);
-}
+/** What `observatory prompts` writes: contents by path. */
+export const files = {
+  [join(dataFolder, "prompts/texts.jsonl")]: async () => {
+    const lines = (await readFile(heldoutFile, "utf8")).trimEnd().split("\n");
+    const texts = generate(lines.map((line): Text => JSON.parse(line)));
+    return texts.map((text) => `${JSON.stringify(text)}\n`).join("");
+  },
+};

@@ -21,6 +21,16 @@ export interface Condition {
   readonly loss: number;
 }
 
+/** One record of key–value lines under one condition. */
+export interface Recalled {
+  readonly arm: Arm;
+  readonly pieces: number;
+  /** Share of the answers that are found. */
+  readonly accuracy: number;
+  /** Mean over answers, nats. */
+  readonly loss: number;
+}
+
 /** How wide attention is on one document, unsplit. */
 export interface Width {
   /** Entropy ÷ ln(visible keys), mean over heads and over queries that see at least 32 keys. */
@@ -34,6 +44,8 @@ export interface Evidence {
   readonly widths: readonly Width[];
   /** Parallel encoding: conditions per document. */
   readonly splits: readonly (readonly Condition[])[];
+  /** Recall: conditions per record. */
+  readonly recalls: readonly (readonly Recalled[])[];
   /** Pieces that the block may look into in the selective arms: with fewer pieces nothing is selected. */
   readonly best: number;
 }
@@ -41,6 +53,9 @@ export interface Evidence {
 /** Smallest differences that matter. */
 const ENTROPY_MARGIN = 0.05;
 const LOSS_MARGIN = 0.01;
+const RECALL_MARGIN = 0.05;
+/** A model that finds fewer answers than this in the unsplit context cannot lose them. */
+const LEAST_RECALL = 0.2;
 
 type Measure = "entropy" | "loss";
 
@@ -52,10 +67,21 @@ function at(conditions: readonly Condition[], arm: Arm, pieces: number, measure:
 const counts = ({ splits }: Evidence) => [...new Set(splits[0].map(({ pieces }) => pieces))];
 
 /** Most pieces against none, per document. */
-function rise(evidence: Evidence, measure: Measure): Interval {
+function rise(evidence: Evidence, measure: Measure, arm: Arm = "plain"): Interval {
   const most = Math.max(...counts(evidence));
-  const differences = evidence.splits.map((of) => at(of, "plain", most, measure) - at(of, "plain", 1, measure));
+  const differences = evidence.splits.map((of) => at(of, arm, most, measure) - at(of, "plain", 1, measure));
   return bootstrap(differences, mean);
+}
+
+/** Accuracy, by record. */
+function found({ recalls }: Evidence, arm: Arm, pieces: number): number[] {
+  return recalls.map((of) => of.find((one) => one.arm === arm && one.pieces === pieces)?.accuracy ?? Number.NaN);
+}
+
+/** Not testable where there is little to lose. */
+function ifRecalled(evidence: Evidence, judgement: Judgement): Judgement {
+  const able = mean(found(evidence, "plain", 1)) >= LEAST_RECALL;
+  return able ? judgement : { ...judgement, outcome: "not testable at this scale" };
 }
 
 /** What an arm takes off plain parallel encoding, per document, mean over the splits where every fix can act. */
@@ -111,6 +137,19 @@ export const claims: readonly Claim<Evidence>[] = [
     },
   },
   {
+    id: "separation-raises-entropy",
+    paper: "entropy-parallel-context",
+    statement:
+      "It is the separation of the pieces that raises entropy: it rises as well where they keep their positions.",
+    measure:
+      "Entropy of the scored queries at the most pieces, each where it is in the text, minus unsplit, paired by document (nats)",
+    rule: positiveRule(`${ENTROPY_MARGIN} nats`),
+    judge(evidence) {
+      const interval = rise(evidence, "entropy", "own positions");
+      return { outcome: expectPositive(interval, ENTROPY_MARGIN), ...interval };
+    },
+  },
+  {
     id: "loss-rises",
     paper: "entropy-parallel-context",
     statement: "Encoding the context in independent pieces raises the loss on what follows.",
@@ -119,6 +158,22 @@ export const claims: readonly Claim<Evidence>[] = [
     judge(evidence) {
       const interval = rise(evidence, "loss");
       return { outcome: expectPositive(interval, LOSS_MARGIN), ...interval };
+    },
+  },
+  {
+    id: "recall-falls",
+    paper: "entropy-parallel-context",
+    statement: "Encoding the context in independent pieces loses recall of what it holds.",
+    measure: "Share of key–value answers found, unsplit minus the most pieces, paired by record",
+    rule: `Not testable where fewer than ${LEAST_RECALL} of the answers are found unsplit. ${positiveRule(String(RECALL_MARGIN))}`,
+    judge(evidence) {
+      const most = Math.max(...evidence.recalls[0].map(({ pieces }) => pieces));
+      const [whole, apart] = [found(evidence, "plain", 1), found(evidence, "plain", most)];
+      const interval = bootstrap(
+        whole.map((share, i) => share - apart[i]),
+        mean,
+      );
+      return ifRecalled(evidence, { outcome: expectPositive(interval, RECALL_MARGIN), ...interval });
     },
   },
   {
@@ -135,6 +190,26 @@ export const claims: readonly Claim<Evidence>[] = [
   },
   fix("shared prefix", "shared-prefix-helps", "A prefix that every piece sees"),
   fix("best pieces", "selection-helps", "Looking only into the best pieces"),
+  {
+    id: "shared-prefix-recalls",
+    paper: "entropy-parallel-context",
+    statement: "A prefix that every piece sees brings recall back.",
+    measure:
+      "Share of key–value answers found, with the prefix shared minus plain, mean over the splits, paired by record",
+    rule: `Not testable where fewer than ${LEAST_RECALL} of the answers are found unsplit. ${positiveRule(String(RECALL_MARGIN))}`,
+    judge(evidence) {
+      const several = [...new Set(evidence.recalls[0].map(({ pieces }) => pieces))].filter((pieces) => pieces > 1);
+      const gains = several.map((pieces) => {
+        const plain = found(evidence, "plain", pieces);
+        return found(evidence, "shared prefix", pieces).map((share, i) => share - plain[i]);
+      });
+      const interval = bootstrap(
+        evidence.recalls.map((_, i) => mean(gains.map((of) => of[i]))),
+        mean,
+      );
+      return ifRecalled(evidence, { outcome: expectPositive(interval, RECALL_MARGIN), ...interval });
+    },
+  },
   {
     id: "entropy-is-the-cause",
     paper: "entropy-parallel-context",

@@ -25,13 +25,13 @@ export interface Encoding extends Split {
 }
 
 export async function encode(model: Model, ids: Int32Array, encoding: Encoding, signal: AbortSignal): Promise<Encoded> {
-  const { arm, pieces, prefix, temperature } = encoding;
+  const { arm, lengths, prefix, temperature } = encoding;
   const split = layout(ids, encoding);
   const prompt = temperature
     ? { ...split.prompt, temperature: { data: temperature, dims: [temperature.length, 1] } }
     : split.prompt;
   const forward = await model.forward(prompt, requestFor(split, prefix), { signal });
-  return { arm, pieces, layout: split, ...measure(split, forward) };
+  return { arm, pieces: lengths.length, layout: split, ...measure(split, forward) };
 }
 
 function requestFor({ prompt, block, ranges }: Layout, prefix: number): Request {

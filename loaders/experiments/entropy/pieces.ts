@@ -9,13 +9,12 @@ import { UserError } from "../../../engine/errors.js";
 import type { Prompt } from "../../../engine/forward.js";
 
 export interface Split {
-  readonly pieces: number;
-  /** Tokens before the context: the start token, or the first tokens of the text where the model knows no start token. */
+  /** Tokens before the context: the start token, or what stands for it. */
   readonly prefix: number;
-  /** Tokens that are split. What follows them is the unsplit block. */
-  readonly context: number;
+  /** Tokens of each piece of the context. What follows the context is the unsplit block. */
+  readonly lengths: readonly number[];
   /** Whether every piece sees the prefix. Otherwise it is the beginning of the first piece. */
-  readonly shared: boolean;
+  readonly shared?: boolean;
   /** Whether pieces keep the positions that they have in the text, instead of all starting where the first one does. */
   readonly ownPositions?: boolean;
   /** Pieces (from 0) that the block may look into; default all. The prefix stays visible. */
@@ -30,45 +29,51 @@ export interface Layout {
   readonly ranges: readonly { readonly first: number; readonly end: number }[];
 }
 
+const total = (lengths: readonly number[]) => lengths.reduce((a, b) => a + b, 0);
+
+/**
+ * Lengths of pieces that are as equal as can be.
+ * @throws UserError where there are more pieces than units to split.
+ */
+export function equalPieces(units: number, pieces: number): number[] {
+  if (pieces > units) throw new UserError(`A context of ${units} cannot be split in ${pieces} pieces: lower "pieces".`);
+  const edge = (piece: number) => Math.floor((piece * units) / pieces);
+  return Array.from({ length: pieces }, (_, piece) => edge(piece + 1) - edge(piece));
+}
+
 /**
  * The prompt of one condition. Pieces that are not kept are left out of it: nothing else could see them, so that this
  * is exactly what hiding them from the block would give, for less work.
- * @throws UserError where there are more pieces than tokens to split.
  */
-export function layout(
-  ids: Int32Array,
-  { pieces, prefix, context, shared, ownPositions = false, keep }: Split,
-): Layout {
-  if (pieces > context) {
-    throw new UserError(`${context} tokens cannot be split in ${pieces} pieces: lower "pieces" or raise "context".`);
-  }
-  const kept = keep ?? Array.from({ length: pieces }, (_, p) => p);
-  const span = ownPositions ? context : Math.ceil(context / pieces); // positions that the pieces take up together
+export function layout(ids: Int32Array, { prefix, lengths, shared, ownPositions, keep }: Split): Layout {
+  const context = total(lengths);
+  const span = ownPositions ? context : Math.max(...lengths); // positions that the pieces take up together
   const tokens: number[] = [];
   const positions: number[] = [];
-  const piece: number[] = [];
-  const add = (index: number, position: number, of: number) => {
+  const pieces: number[] = [];
+  const add = (index: number, position: number, piece: number) => {
     tokens.push(ids[index]);
     positions.push(position);
-    piece.push(of);
+    pieces.push(piece);
   };
   for (let i = 0; i < prefix; ++i) add(i, i, shared ? 0 : 1);
-  const ranges = [...kept]
-    .sort((a, b) => a - b)
-    .map((p) => {
-      const from = Math.floor((p * context) / pieces);
-      const length = Math.floor(((p + 1) * context) / pieces) - from;
-      const stretch = length > 1 ? (span - 1) / (length - 1) : 0;
+  const ranges: { first: number; end: number }[] = [];
+  let from = 0;
+  for (const [piece, length] of lengths.entries()) {
+    const stretch = length > 1 ? (span - 1) / (length - 1) : 0;
+    if (!keep || keep.includes(piece)) {
       const first = tokens.length;
       for (let i = 0; i < length; ++i) {
-        add(prefix + from + i, prefix + (ownPositions ? from + i : Math.round(i * stretch)), p + 1);
+        add(prefix + from + i, prefix + (ownPositions ? from + i : Math.round(i * stretch)), piece + 1);
       }
-      return { first, end: tokens.length };
-    });
+      ranges.push({ first, end: tokens.length });
+    }
+    from += length;
+  }
   const block = tokens.length;
   for (let i = prefix + context; i < ids.length; ++i) add(i, span + i - context, -1);
   return {
-    prompt: { ids: Int32Array.from(tokens), positions: Int32Array.from(positions), pieces: Int32Array.from(piece) },
+    prompt: { ids: Int32Array.from(tokens), positions: Int32Array.from(positions), pieces: Int32Array.from(pieces) },
     block,
     ranges,
   };
