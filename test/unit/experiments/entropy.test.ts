@@ -6,7 +6,13 @@ import { Random } from "../../../engine/random.js";
 import { halfOctaves } from "../../../loaders/analysis/bins.js";
 import { factLists } from "../../../loaders/analysis/records.js";
 import { openBackend } from "../../../loaders/devices.js";
-import { type Arm, type Condition, claims, type Evidence } from "../../../loaders/experiments/entropy/claims.js";
+import {
+  type Arm,
+  type Condition,
+  claims,
+  type Evidence,
+  type Recalled,
+} from "../../../loaders/experiments/entropy/claims.js";
 import { encode } from "../../../loaders/experiments/entropy/encoding.js";
 import { bestPieces, equalPieces, layout } from "../../../loaders/experiments/entropy/pieces.js";
 import { dilution, profileOf, rowMetrics } from "../../../loaders/experiments/entropy/profile.js";
