@@ -6,9 +6,10 @@ import { reveal } from "./anchor.js";
 import { Chart, type Spec } from "./chart.js";
 import type { Database, Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
-import { cell, number } from "./format.js";
+import { number } from "./format.js";
 import { passportElement, warning } from "./passport.js";
 import { bind, type Parameters } from "./sql.js";
+import { csv, rowsTable, save, sqlText, tableCard } from "./takeaway.js";
 
 export interface FigureOptions {
   readonly db: Database;
@@ -45,8 +46,6 @@ export interface Figure extends HTMLElement {
   value?: Selection["value"];
 }
 
-const ROWS_SHOWN = 200;
-
 class FigureView {
   readonly element: Figure;
   readonly #chart: Chart;
@@ -57,6 +56,9 @@ class FigureView {
   #options: FigureOptions;
   #rows: readonly Row[] = [];
   #sql = "";
+  #tables: readonly TableInfo[] = [];
+  #turn = 0;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(options: FigureOptions) {
     this.#options = options;
@@ -68,8 +70,17 @@ class FigureView {
     else this.#chart.element.setAttribute("role", "img");
   }
 
-  /** Runs the query and shows its rows; a query that fails or finds nothing becomes a sentence. */
+  /** A control that is dragged runs its cell faster than the query: only the latest run that waits gets its turn. */
   async update(options: FigureOptions): Promise<void> {
+    const turn = ++this.#turn;
+    await this.#running;
+    if (turn !== this.#turn) return;
+    this.#running = this.#run(options);
+    await this.#running;
+  }
+
+  /** Runs the query and shows its rows; a query that fails or finds nothing becomes a sentence. */
+  async #run(options: FigureOptions): Promise<void> {
     this.#options = options;
     try {
       this.#sql = bind(options.sql, options.params).trim();
@@ -80,9 +91,17 @@ class FigureView {
       this.#show(error instanceof Error ? error.message : String(error));
     }
     this.#fillDetails();
-    const names = typeof options.table === "string" ? [options.table] : options.table;
-    const tables = names.map((name) => options.db.tables.get(name)).filter((table) => table !== undefined);
-    this.#foot.replaceChildren(...passportsOf(tables), ...(options.compact ? [] : [this.#details]));
+    this.#fillFoot();
+  }
+
+  /** What stands under the chart changes only with the data files, so that what is open stays open. */
+  #fillFoot(): void {
+    const { db, table, compact } = this.#options;
+    const names = typeof table === "string" ? [table] : table;
+    const tables = names.map((name) => db.tables.get(name)).filter((found) => found !== undefined);
+    if (tables.every((found, i) => found === this.#tables[i]) && this.#foot.hasChildNodes()) return;
+    this.#tables = tables;
+    this.#foot.replaceChildren(...passportsOf(tables), ...(compact ? [] : [this.#details]));
   }
 
   #show(problem: string | undefined): void {
@@ -148,8 +167,9 @@ class FigureView {
         element("button", { type: "button", onclick: () => this.#save("svg") }, "SVG"),
         element("button", { type: "button", onclick: () => this.#save("png") }, "PNG"),
       ),
-      element("pre", { class: "sql", tabindex: 0 }, element("code", {}, outdent(this.#sql))),
+      sqlText(this.#sql),
       rowsTable(this.#rows),
+      ...this.#tables.map(tableCard),
     );
   }
 
@@ -173,34 +193,6 @@ function passportsOf(tables: readonly TableInfo[]): Node[] {
   });
 }
 
-function rowsTable(rows: readonly Row[]): HTMLElement {
-  const names = Object.keys(rows[0] ?? {});
-  const numeric = new Set(names.filter((name) => typeof rows[0][name] === "number"));
-  const head = names.map((name) => element("th", { scope: "col", class: numeric.has(name) && "number" }, name));
-  const body = rows
-    .slice(0, ROWS_SHOWN)
-    .map((row) =>
-      element(
-        "tr",
-        {},
-        ...names.map((name) => element("td", { class: numeric.has(name) && "number" }, cell(row[name]))),
-      ),
-    );
-  const more =
-    rows.length > ROWS_SHOWN ? `First ${ROWS_SHOWN} of ${number(rows.length)} rows.` : `${number(rows.length)} rows.`;
-  return element(
-    "div",
-    { class: "rows", tabindex: 0, role: "region", "aria-label": "Rows drawn in the chart" },
-    element(
-      "table",
-      {},
-      element("caption", {}, more),
-      element("thead", {}, element("tr", {}, ...head)),
-      element("tbody", {}, ...body),
-    ),
-  );
-}
-
 /** What a listener hears instead of the chart: how much there is, and the range of each number. */
 function describe(rows: readonly Row[]): string {
   const parts = Object.keys(rows[0] ?? {}).map((name) => {
@@ -212,33 +204,6 @@ function describe(rows: readonly Row[]): string {
     return names.length > 8 ? `${names.length} values of ${name}` : `${name}: ${names.join(", ")}`;
   });
   return `Chart of ${rows.length} rows: ${parts.join("; ")}.`;
-}
-
-function outdent(sql: string): string {
-  const lines = sql.split("\n");
-  const indent = Math.min(
-    ...lines
-      .slice(1)
-      .filter((line) => line.trim())
-      .map((line) => line.length - line.trimStart().length),
-  );
-  return Number.isFinite(indent) ? [lines[0], ...lines.slice(1).map((line) => line.slice(indent))].join("\n") : sql;
-}
-
-function csv(rows: readonly Row[]): Blob {
-  const names = Object.keys(rows[0] ?? {});
-  const quote = (value: unknown) => {
-    const text = value == null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const lines = [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(quote).join(","));
-  return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
-}
-
-function save(name: string, blob: Blob): void {
-  const href = URL.createObjectURL(blob);
-  element("a", { href, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 
 const figures = new Map<string, FigureView>();

@@ -85,7 +85,6 @@ const WIDEST_CELL = 72;
 /** Cells of x × y; the first y is at the bottom, as layers are drawn. */
 export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
   return ({ mode, rows, width }) => {
-    const { text } = palettes[mode];
     const scale =
       middle === undefined
         ? { ...(value.domain ? { domain: value.domain, clamp: true } : { zero: value.zero ?? false }) }
@@ -108,10 +107,11 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
       },
     };
     const same = ({ field }: FieldOptions) => `datum[${quote(field)}] === ${select}[${quote(field)}]`;
-    const chosen = {
+    // Two outlines, so that one of them stands out from any cell.
+    const chosen = [palettes[mode].background, palettes[mode].text].map((stroke, i) => ({
       transform: [{ filter: `${same(x)} && ${same(y)}` }],
-      mark: { type: "rect", fill: null, stroke: text, strokeWidth: 2, tooltip: false },
-    };
+      mark: { type: "rect", fill: null, stroke, strokeWidth: 5 - 3 * i, tooltip: false },
+    }));
     const across = distinct(rows, x.field).length * WIDEST_CELL;
     return {
       ...(across < width ? { width: across } : {}),
@@ -120,7 +120,7 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
         x: { field: x.field, type: "ordinal", title: x.title ?? null, axis: { labelAngle: 0, ...labels(x) } },
         y: { field: y.field, type: "ordinal", title: y.title ?? null, sort: "descending", axis: labels(y) },
       },
-      layer: select ? [cell, chosen] : [cell],
+      layer: select ? [cell, ...chosen] : [cell],
     };
   };
 }
