@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
@@ -15,6 +15,48 @@ export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** A command that runs, leader of a process group of its own as a terminal's foreground job is. */
+export class Running {
+  readonly #child: ChildProcess;
+  readonly finished: Promise<Finished>;
+  #stdout = "";
+  #stderr = "";
+
+  constructor(script: string, args: readonly string[], cwd: string) {
+    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined };
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env,
+    });
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      this.#stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      this.#stderr += text;
+    });
+    this.#child = child;
+    this.finished = once(child, "close").then(([code]) => ({ code, stdout: this.#stdout, stderr: this.#stderr }));
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  killGroup(signal: NodeJS.Signals): void {
+    if (this.#child.pid) process.kill(-this.#child.pid, signal);
+  }
+
+  /** Resolves when it has said something on stderr that matches. */
+  async until(pattern: RegExp): Promise<void> {
+    while (!pattern.test(this.#stderr)) {
+      if (this.#child.exitCode !== null) throw new Error(`it ended without saying ${pattern}: ${this.#stderr}`);
+      await sleep(20);
+    }
+  }
 }
 
 export class Project {
@@ -55,30 +97,29 @@ export class Project {
   }
 
   /** Changes a file while `during` runs, and changes it back. */
-  async with<T>(name: string, change: (content: string) => string, during: () => Promise<T>): Promise<T> {
-    const before = this.read(name);
-    const after = change(before);
-    if (after === before) throw new Error(`the change of ${name} changes nothing`);
-    this.write(name, after);
+  with<T>(name: string, change: (content: string) => string, during: () => Promise<T>): Promise<T> {
+    return this.withBytes(name, (content) => Buffer.from(change(content.toString("utf8"))), during);
+  }
+
+  async withBytes<T>(name: string, change: (content: Buffer) => Buffer, during: () => Promise<T>): Promise<T> {
+    const before = readFileSync(this.path(name));
+    const after = change(Buffer.from(before));
+    if (after.equals(before)) throw new Error(`the change of ${name} changes nothing`);
+    writeFileSync(this.path(name), after);
     try {
       return await during();
     } finally {
-      this.write(name, before);
+      writeFileSync(this.path(name), before);
     }
   }
 
-  /** Starts `observatory …` as the leader of a process group. */
-  start(...args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [this.path("loaders/observatory.mjs"), ...args], {
-      cwd: this.root,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
-    });
+  /** Starts `observatory …`. */
+  start(...args: readonly string[]): Running {
+    return new Running(this.path("loaders/observatory.mjs"), args, this.root);
   }
 
   run(...args: readonly string[]): Promise<Finished> {
-    return finished(this.start(...args));
+    return this.start(...args).finished;
   }
 
   remove(): void {
@@ -86,18 +127,20 @@ export class Project {
   }
 }
 
-export async function finished(child: ChildProcess): Promise<Finished> {
-  if (!child.stdout || !child.stderr) throw new Error("the process has no output to read");
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-  return { code, stdout, stderr };
+export interface OwnProcess {
+  readonly pid: number;
+  readonly command: string;
 }
 
-/** Resolves when the process has written something on stderr that matches. */
-export async function until(child: ChildProcess, pattern: RegExp): Promise<void> {
-  let seen = "";
-  for await (const chunk of child.stderr ?? []) {
-    seen += chunk;
-    if (pattern.test(seen)) return;
-  }
-  throw new Error(`the process ended without saying ${pattern}: ${seen}`);
+/** The processes that run this project's code. Linux only. */
+export function processesOf(project: Project): OwnProcess[] {
+  const numbers = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const processes = numbers.flatMap((pid) => {
+    try {
+      return { pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ") };
+    } catch {
+      return []; // it has ended meanwhile
+    }
+  });
+  return processes.filter(({ command }) => command.includes(`${project.root}/`));
 }

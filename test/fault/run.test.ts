@@ -1,0 +1,174 @@
+/** Whatever happens to a run, no result is lost that was finished, none is half-written, and no process is left. */
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { Project, processesOf } from "../project.js";
+
+let project: Project;
+beforeEach(() => {
+  project = new Project();
+});
+afterEach(() => project.remove());
+
+/** 20 rows, 100 ms each. */
+const slowly = ["--set", "pause=100"] as const;
+const stored = () =>
+  existsSync(project.path(".observatory/store")) ? readdirSync(project.path(".observatory/store")) : [];
+
+async function expectNoProcesses(): Promise<void> {
+  await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
+}
+
+async function expectWholeResult(): Promise<void> {
+  const { code, stdout } = await project.run("run", "counts", ...slowly);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/enough +replicated +20 \[20, 20\] +n = 20/);
+  expect(stored()).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/)]);
+}
+
+describe("a run that is killed", () => {
+  test.each([0, 400, 900])(
+    "by SIGKILL %d ms into its work leaves nothing half-written and no process",
+    async (wait) => {
+      const run = project.start("run", "counts", ...slowly);
+      await run.until(/counts +(starting|━)/);
+      await sleep(wait);
+      run.kill("SIGKILL");
+      await expectNoProcesses();
+      expect(stored().filter((name) => !name.includes("."))).toEqual([]);
+      await expectWholeResult();
+    },
+  );
+
+  test("in its worker says so, fails, and is not in the way of the next", async () => {
+    const run = project.start("run", "counts", ...slowly);
+    await run.until(/counts +━/);
+    const worker = processesOf(project).find(({ command }) => command.includes("worker.ts"));
+    if (!worker) throw new Error("there is no worker");
+    process.kill(worker.pid, "SIGKILL");
+    const { code, stderr } = await run.finished;
+    expect(code).toBe(1);
+    expect(stderr).toContain("counts failed: the process of counts ended by SIGKILL before it had a result");
+    await expectWholeResult();
+  });
+});
+
+describe("a run that is interrupted", () => {
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "by %s ends with 130, leaves no process, and keeps what was finished",
+    async (signal) => {
+      expect((await project.run("run", "weights")).code).toBe(0);
+      const run = project.start("run", ...slowly, "counts");
+      await run.until(/counts +━/);
+      if (signal === "SIGINT")
+        run.killGroup(signal); // a terminal tells the whole group
+      else run.kill(signal);
+      const { code, stderr } = await run.finished;
+      expect(code).toBe(130);
+      expect(stderr.trim().split("\n").at(-1)).toBe("Interrupted; what was finished is kept.");
+      await expectNoProcesses();
+      expect(stored()).toHaveLength(1);
+    },
+  );
+});
+
+test("two runs at once compute once, and both have the result", async () => {
+  const runs = await Promise.all([1, 2].map(() => project.run("run", "counts", ...slowly)));
+  expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+  expect(runs.filter(({ stderr }) => /counts +waiting: another process computes it/.test(stderr))).toHaveLength(1);
+  expect(runs[0].stdout).toBe(runs[1].stdout);
+  expect(stored()).toHaveLength(1);
+});
+
+test("when the process that computes dies, the one that waits takes over", async () => {
+  const first = project.start("run", "counts", "--set", "pause=300");
+  await first.until(/counts +━/);
+  const second = project.start("run", "counts", "--set", "pause=300");
+  await second.until(/another process computes it/);
+  first.kill("SIGKILL");
+  expect(await second.finished).toMatchObject({ code: 0 });
+  expect(stored()).toHaveLength(1);
+});
+
+describe("a job that fails", () => {
+  test.each([
+    ["throws", "throw", /^counts failed: three is too many$/m],
+    [
+      "yields what its table does not allow",
+      "nan",
+      /^counts failed: experiment counts, table squares, column number, row 3: the value is NaN: NaN$/m,
+    ],
+    [
+      "exits",
+      "exit",
+      /^ {2}a last word\ncounts failed: the process of counts ended by code 3 before it had a result$/m,
+    ],
+  ])("because it %s does not stop the others", async (_, fail, sentence) => {
+    const change = (text: string) => text.replace('fail: "", seed: 1', `fail: "${fail}", seed: 1`);
+    const { code, stdout, stderr } = await project.with("loaders/experiments/counts.ts", change, () =>
+      project.run("run"),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).not.toContain("    at ");
+    expect(stdout).toContain("weights: Weights on observatory-8m");
+    expect(stored()).toHaveLength(1);
+  });
+});
+
+test("a corrupt result is set aside, which is said, and computed again to the same bytes", async () => {
+  await project.run("run", "counts");
+  const [key] = stored();
+  const table = project.path(`.observatory/store/${key}/squares.arrow`);
+  const good = readFileSync(table);
+  appendFileSync(table, "garbage");
+  const { code, stderr } = await project.run("run", "counts");
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /^A stored result was corrupt and counts as missing: .*squares\.arrow is not what its passport says it is; it now lies in /m,
+  );
+  expect(readFileSync(table)).toEqual(good);
+});
+
+test("a corrupt committed result is not used, and left as it is", async () => {
+  expect((await project.run("run", "counts", "--save")).code).toBe(0);
+  appendFileSync(project.path("data/results/counts/squares.arrow"), "garbage");
+  const { code, stderr } = await project.run("run", "counts");
+  expect(code).toBe(0);
+  expect(stderr).toMatch(/^A committed result is corrupt and is not used: .*squares\.arrow/m);
+  expect(readFileSync(project.path("data/results/counts/squares.arrow")).toString("latin1")).toMatch(/garbage$/);
+});
+
+test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
+  "a full disk is said in one sentence, and leaves nothing behind",
+  async () => {
+    await project.run("status"); // what planning remembers is there
+    const folder = project.path(".observatory/store");
+    spawnSync("mkdir", ["-p", folder]);
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]).status).toBe(0);
+    try {
+      const { code, stderr } = await project.run("run", "counts", "--set", "rows=50000");
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^counts failed: the disk of .* is full, so the result was not written and nothing is left of it/m,
+      );
+      expect(stored()).toEqual([]);
+      expect((await project.run("run", "counts")).code).toBe(0);
+    } finally {
+      spawnSync("umount", [folder]);
+    }
+  },
+);
+
+test("a Node that is too old gets one sentence", () => {
+  const older =
+    "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.19.1'}})";
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--import", older, project.path("loaders/observatory.mjs"), "status"],
+    { encoding: "utf8" },
+  );
+  expect(stderr).toMatch(/^observatory: needs Node 20\.17 or newer and runs on 18\.19\.1: install a newer Node\.\n$/);
+  expect(status).toBe(2);
+});
