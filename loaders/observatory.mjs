@@ -8,7 +8,9 @@ const [major, minor] = needed.split(".").map(Number);
 const [hereMajor, hereMinor] = process.versions.node.split(".").map(Number);
 
 if (hereMajor < major || (hereMajor === major && hereMinor < minor)) {
-  console.error(`observatory: needs Node ${needed} or newer and runs on ${process.versions.node}: install a newer Node.`);
+  console.error(
+    `observatory: needs Node ${needed} or newer and runs on ${process.versions.node}: install a newer Node.`,
+  );
   process.exitCode = 2;
 } else {
   const { register } = await import("tsx/esm/api");
