@@ -7,7 +7,7 @@ import { UserError } from "../engine/errors.js";
 import { identify, type Job, type JobOptions, jobOf } from "./job.js";
 import { messages } from "./messages.js";
 import { bundledModel, modelName, resultsFolder, workFolder } from "./project.js";
-import { differences, type Identity } from "./store/key.js";
+import { differences, type Identity, some } from "./store/key.js";
 import { CorruptResult, openResult, type Result } from "./store/result.js";
 import { Store } from "./store/store.js";
 
@@ -112,12 +112,5 @@ function nearest(
     .filter(({ passport }) => passport.experiment === experiment && passport.model?.name === name)
     .map((stale) => ({ stale, changes: differences(stale.passport, identity) }))
     .sort((a, b) => a.changes.length - b.changes.length || (a.stale.passport.date < b.stale.passport.date ? 1 : -1));
-  return found ? { stale: found.stale.folder, reason: summary(found.changes) } : {};
-}
-
-const changesShown = 4;
-
-function summary(changes: readonly string[]): string {
-  const more = changes.length - changesShown;
-  return changes.slice(0, changesShown).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  return found ? { stale: found.stale.folder, reason: some(found.changes, 4) } : {};
 }

@@ -51,8 +51,10 @@ export class Running {
   }
 
   /** Resolves when it has said something on stderr that matches. */
-  async until(pattern: RegExp): Promise<void> {
-    while (!pattern.test(this.#stderr)) {
+  async until(pattern: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = pattern.exec(this.#stderr);
+      if (found) return found;
       if (this.#child.exitCode !== null) throw new Error(`it ended without saying ${pattern}: ${this.#stderr}`);
       await sleep(20);
     }

@@ -26,9 +26,7 @@ export async function siteDefects(folder: string): Promise<string[]> {
   );
   const known = new Set(files);
   const scripts = await Promise.all(
-    files
-      .filter((file) => file.endsWith(".js"))
-      .map(async (path) => ({ path, text: await readFile(join(folder, path), "utf8") })),
+    files.filter(isOurs).map(async (path) => ({ path, text: await readFile(join(folder, path), "utf8") })),
   );
   return [
     ...[...pages.values()].flatMap((page) => [
@@ -39,6 +37,9 @@ export async function siteDefects(folder: string): Promise<string[]> {
     ...scripts.flatMap(({ path, text }) => badImports(path, text, known)),
   ];
 }
+
+/** Framework's own scripts name packages that it only loads for pages that use them, which none of ours does. */
+const isOurs = (file: string) => file.endsWith(".js") && !file.startsWith("_observablehq/");
 
 async function readPage(folder: string, path: string): Promise<Page> {
   const html = await readFile(join(folder, path), "utf8");

@@ -38,6 +38,12 @@ function canonical(value: unknown): string {
   );
 }
 
+/** The first few of a list, and how many there are besides. */
+export function some(items: readonly string[], shown: number): string {
+  const more = items.length - shown;
+  return items.slice(0, shown).join(", ") + (more > 0 ? ` and ${more} more` : "");
+}
+
 /** What changed from one identity to another, one phrase each; empty where nothing did. */
 export function differences(
   { keyParts: before, sources }: Identity,
@@ -45,7 +51,7 @@ export function differences(
 ): string[] {
   const files = Object.keys({ ...sources, ...sourcesNow }).filter((file) => sources[file] !== sourcesNow[file]);
   return [
-    before.code === now.code ? [] : [`the code changed${files.length > 0 ? ` (${files.join(", ")})` : ""}`],
+    before.code === now.code ? [] : [`the code changed${files.length > 0 ? ` (${some(files, 3)})` : ""}`],
     changes(before.packages, now.packages, (name) => `package ${name}`),
     changes(before.parameters, now.parameters, (name) => `parameter ${name}`),
     changes(before.inputs, now.inputs, (name) => `input ${name}`, hidden),

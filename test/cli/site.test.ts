@@ -1,0 +1,264 @@
+/** The site, built and previewed, on a project of its own with one page. */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { tableFromIPC } from "apache-arrow";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Project, processesOf, type Running } from "../project.js";
+
+const page = `# Squares
+
+## All of them
+
+\`\`\`js
+display(await FileAttachment("data/counts/squares.arrow").arrayBuffer());
+\`\`\`
+
+[Up](#squares)
+`;
+
+const project = new Project();
+beforeAll(() => {
+  cpSync(new URL("../../observablehq.config.ts", import.meta.url), project.path("observablehq.config.ts"));
+  for (const room of ["components", "engine"]) {
+    project.write(`${room}/.keep`, "");
+    project.write("src/style.css", "main { color: black; }\n");
+    symlinkSync(`../${room}`, project.path(`src/${room}`));
+  }
+  symlinkSync("../loaders", project.path("src/data"));
+  project.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
+  project.write("src/index.md", page);
+});
+afterAll(() => project.remove());
+
+/** Every file of the built site, by its path. */
+function site(): Map<string, Buffer> {
+  const entries = readdirSync(project.path("dist"), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return new Map(files.sort().map((file) => [file.slice(project.path("dist/").length), readFileSync(file)]));
+}
+
+describe("a build", () => {
+  test("computes what is missing and writes a site whose data carries its passport", async () => {
+    const { code, stdout, stderr } = await project.run("build");
+    expect(stderr).toMatch(/^counts has to be computed: there is no result yet$/m);
+    expect(stderr).toMatch(/^The site is in .*dist\.$/m);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const files = site();
+    expect(files.get("index.html")?.toString()).toMatch(/<html lang="en">/);
+    const [data] = [...files.keys()].filter((file) => file.endsWith(".arrow"));
+    expect(data).toMatch(/^_file\/data\/counts\/squares\.[0-9a-f]{8}\.arrow$/);
+    const { schema, numRows } = tableFromIPC(files.get(data));
+    expect(numRows).toBe(20);
+    expect(JSON.parse(schema.metadata.get("passport") ?? "")).toMatchObject({
+      experiment: "counts",
+      tables: { squares: { rows: 20 } },
+    });
+  });
+
+  test("of the same gives the same, byte by byte", async () => {
+    const before = site();
+    expect((await project.run("build")).code).toBe(0);
+    expect(site()).toEqual(before);
+  });
+
+  test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
+    "needs no network, not even the first time",
+    async () => {
+      spawnSync("rm", ["-rf", project.path("src/.observablehq"), project.path("dist")]);
+      const script = `ip link set lo up 2>/dev/null; exec ${process.execPath} loaders/observatory.mjs build`;
+      const { status, stderr } = spawnSync("unshare", ["--net", "bash", "-c", script], {
+        cwd: project.root,
+        encoding: "utf8",
+      });
+      expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/The site is in/) });
+    },
+  );
+
+  test.each([
+    [
+      "a cell that does not parse",
+      page.replace("display(", "display(("),
+      /index\.html: a cell or an expression has an error/,
+    ],
+    ["a link that leads nowhere", `${page}\n[There](./there)\n`, /index\.html: \.\/there leads nowhere/],
+    ["a link to no heading", `${page}\n[There](#there)\n`, /index\.html: #there leads to no heading or element/],
+    [
+      "a module that is not there",
+      page.replace("display(", 'import {x} from "./components/nothing.js"; display('),
+      /nothing\.js/,
+    ],
+    ["a package that is not there", page.replace("display(", 'import {x} from "nothing"; display('), /nothing/],
+    [
+      "a module from a network",
+      page.replace("display(", 'import {x} from "https://example.org/x.js"; display('),
+      /example\.org/,
+    ],
+    [
+      "data of no experiment",
+      page.replace("data/counts", "data/accounts"),
+      /index\.md asks for data\/accounts\/squares\.arrow/,
+    ],
+    ["data of no table", page.replace("squares.arrow", "cubes.arrow"), /cubes/],
+  ])("with %s fails, says so, and keeps the last site", async (_, broken, sentence) => {
+    const before = site();
+    const { code, stderr } = await project.with(
+      "src/index.md",
+      () => broken,
+      () => project.run("build"),
+    );
+    expect(stderr).toMatch(sentence);
+    expect(code).not.toBe(0);
+    expect(site()).toEqual(before);
+  });
+
+  test("with a result that cannot be computed fails before it renders anything", async () => {
+    const before = site();
+    const change = (text: string) => text.replace('fail: "", seed: 1', 'fail: "throw", seed: 1');
+    const { code, stderr } = await project.with("loaders/experiments/counts.ts", change, () => project.run("build"));
+    expect(stderr).toMatch(/^counts failed: three is too many$/m);
+    expect(stderr).toMatch(/these results could not be computed: counts/);
+    expect(code).toBe(1);
+    expect(site()).toEqual(before);
+  });
+});
+
+/** Answers with status and body; `fetch` would not send a Host of our choice. */
+function get(
+  address: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status?: number; body: Buffer }> {
+  return new Promise((resolve, reject) => {
+    request(address, { headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response
+        .on("data", (chunk) => chunks.push(chunk))
+        .on("end", () => resolve({ status: response.statusCode, body: Buffer.concat(chunks) }));
+    })
+      .on("error", reject)
+      .end();
+  });
+}
+
+async function addressOf(server: Running): Promise<string> {
+  const [, address] = await server.until(/Attention Observatory: (http:\S+)/);
+  return address;
+}
+
+describe("a preview", () => {
+  let server: Running;
+  let address: string;
+  beforeAll(async () => {
+    server = project.start("preview", "--port", "4400");
+    address = await addressOf(server);
+  });
+  afterAll(() => server.kill("SIGTERM"));
+
+  const question = async () => {
+    const { status, body } = await get(`${address}_file/data/counts/squares.arrow`);
+    if (status !== 200) return body.toString();
+    return JSON.parse(tableFromIPC(body).schema.metadata.get("passport") ?? "").question;
+  };
+
+  test("serves pages as the build does, and their data", async () => {
+    const { status, body } = await get(address);
+    expect(status).toBe(200);
+    expect(body.toString()).toMatch(/<html lang="en">/);
+    expect(await question()).toBe("How many are there?");
+  });
+
+  test("answers only its own pages", async () => {
+    const port = new URL(address).port;
+    const status = async (headers: Readonly<Record<string, string>>) => (await get(address, headers)).status;
+    expect(await status({ host: "example.org" })).toBe(403);
+    expect(await status({ host: `example.org:${port}` })).toBe(403);
+    expect(await status({ origin: "http://example.org" })).toBe(403);
+    expect(await status({ origin: "null" })).toBe(403);
+    expect(await status({ origin: "http://localhost:1", host: `localhost:${port}` })).toBe(403);
+    expect(await status({ "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" })).toBe(403);
+    expect(await status({ "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" })).toBe(200);
+    expect(await status({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
+  });
+
+  test("refuses the socket of a foreign page", async () => {
+    const upgrade = (origin: string) =>
+      new Promise((resolve) => {
+        const headers = {
+          connection: "upgrade",
+          upgrade: "websocket",
+          "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+          "sec-websocket-version": "13",
+          origin,
+        };
+        const asked = request(`${address}_observablehq`, { headers });
+        asked.on("response", ({ statusCode }) => resolve(statusCode));
+        asked.on("upgrade", ({ statusCode }, socket) => {
+          socket.destroy();
+          resolve(statusCode);
+        });
+        asked.end();
+      });
+    expect(await upgrade("http://example.org")).toBe(403);
+    expect(await upgrade(address.slice(0, -1))).toBe(101);
+  });
+
+  test("takes the next port where its own is taken, and says so", async () => {
+    const second = project.start("preview", "--port", "4400");
+    expect(await addressOf(second)).not.toBe(address);
+    await second.until(/Port 4400 is taken, so this is port 44\d\d\./);
+    second.kill("SIGTERM");
+    expect((await second.finished).code).toBe(0);
+  });
+
+  test("computes again what depends on a change, and only that", async () => {
+    const ask = (text: string) => text.replace("How many are there?", "How many were there?");
+    await project.with("loaders/experiments/counts.ts", ask, async () => {
+      await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many were there?");
+    });
+    await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
+  });
+
+  test("says in the page why there is no data", async () => {
+    const change = (text: string) => text.replace('fail: "", seed: 1', 'fail: "throw", seed: 1');
+    await project.with("loaders/experiments/counts.ts", change, async () => {
+      await expect
+        .poll(question, { timeout: 30_000, interval: 500 })
+        .toBe("There is no result of counts: three is too many.");
+    });
+    await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
+    expect((await get(`${address}_file/data/counts/cubes.arrow`)).body.toString()).toBe(
+      "The experiment counts has no table cubes: it has squares, verdicts.",
+    );
+    expect((await get(`${address}_file/data/nothing/cubes.arrow`)).status).toBe(500);
+  });
+
+  test("ends when it is told to, and leaves no process", async () => {
+    const slow = (text: string) => text.replace("pause: 0", "pause: 500");
+    await project.with("loaders/experiments/counts.ts", slow, async () => {
+      const computing = async () => {
+        void question().catch(() => undefined); // it is never answered
+        return processesOf(project).some(({ command }) => command.includes("worker.ts"));
+      };
+      await expect.poll(computing, { timeout: 30_000, interval: 500 }).toBe(true);
+      server.killGroup("SIGINT");
+      expect((await server.finished).code).toBe(0);
+      await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
+    });
+  });
+});
+
+describe("the static server", () => {
+  test("serves a built site as a static host does", async () => {
+    const server = project.start("serve", "--port", "0");
+    const address = await addressOf(server);
+    expect((await get(address)).body).toEqual(site().get("index.html"));
+    expect((await get(`${address}index`)).status).toBe(200);
+    expect((await get(`${address}%2e%2e/package.json`)).status).toBe(404);
+    expect((await get(`${address}..%2fpackage.json`)).status).toBe(404);
+    expect((await get(address, { host: "example.org" })).status).toBe(403);
+    server.kill("SIGINT");
+    expect((await server.finished).code).toBe(0);
+    expect(existsSync(project.path("dist/index.html"))).toBe(true);
+  });
+});
