@@ -18,20 +18,24 @@ export interface ForwardOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Each holds its own copy of the weights on the device. */
-const sessionsKept = 3;
+/** Sessions hold a copy of the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
+const sessionMemory = 2 ** 29;
 /** Large enough for matrix products at full speed, small enough that a chunk's scores stay in the processor's cache. */
 const defaultChunk = 128;
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
+  readonly #sessionsKept: number;
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly checkpoint: Checkpoint,
     readonly backend: Backend,
     private readonly weights: ReadonlyMap<string, Float32Array>,
-  ) {}
+  ) {
+    const bytes = [...weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#sessionsKept = Math.max(1, Math.min(4, Math.floor(sessionMemory / bytes)));
+  }
 
   /** Reads the weights. @throws {UserError} where they cannot be read or are not finite */
   static async load(checkpoint: Checkpoint, backend: Backend): Promise<Model> {
@@ -101,7 +105,7 @@ export class Model {
     const kept = this.#sessions.get(key);
     this.#sessions.delete(key);
     const [oldest] = this.#sessions;
-    if (!kept && this.#sessions.size === sessionsKept) {
+    if (!kept && this.#sessions.size === this.#sessionsKept) {
       this.#sessions.delete(oldest[0]);
       await oldest[1].release();
     }

@@ -52,7 +52,7 @@ async function openCpu(threads: number): Promise<Backend> {
 }
 
 async function openWasm(threads: number): Promise<Backend> {
-  const { InferenceSession, Tensor, env } = await import("onnxruntime-web/wasm");
+  const { InferenceSession, Tensor, env } = await import("onnxruntime-web");
   env.logLevel = "error";
   env.wasm.numThreads = threads;
   return {

@@ -1,10 +1,27 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { Backend } from "../../../engine/backend.js";
 import { selfCheck, tolerated } from "../../../engine/self-check.js";
 import { openBackend } from "../../../loaders/devices.js";
 
-test.each(["cpu", "wasm"])("%s passes its self-check", async (device) => {
-  expect(await selfCheck(await openBackend(device))).toBeLessThan(tolerated);
+test.each([
+  ["cpu", 1],
+  ["cpu", 2],
+  ["wasm", 1],
+] as const)("%s passes its self-check with %d threads", async (device, threads) => {
+  expect(await selfCheck(await openBackend(device, { threads }))).toBeLessThan(tolerated);
+});
+
+test.each([
+  ["cpu", 1],
+  ["wasm", 1],
+  ["wasm", 2],
+] as const)("%s with %d threads prints nothing", (device, threads) => {
+  const script = fileURLToPath(new URL("self-check-process.ts", import.meta.url));
+  const options = ["--import", "tsx", script, device, String(threads)];
+  const { status, stdout, stderr } = spawnSync(process.execPath, options, { encoding: "utf8" });
+  expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "", stderr: "" });
 });
 
 test("a device that computes something else fails it", async () => {
