@@ -41,17 +41,14 @@ export const palettes: Readonly<Record<Mode, Palette>> = {
 
 /** Names that mean the same thing on every page keep their colour (an index into `categories`). */
 const FIXED: Readonly<Record<string, number>> = {
-  "observatory-8m": 0,
   trained: 0,
-  model: 0,
   rope: 0,
   nope: 1,
   alibi: 2,
   learned: 3,
   softmax1: 4,
   random: 5,
-  control: 5,
-  "random control": 5,
+  "random weights": 5,
 };
 
 /** A colour for each name, in order: fixed names first, the others take what is left. */
