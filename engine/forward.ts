@@ -19,7 +19,7 @@ export interface Prompt {
   readonly positions?: Int32Array; // [tokens]
   /** Parallel context encoding: 0 = shared prefix, n ≥ 1 = piece n, −1 = sees everything before it. */
   readonly pieces?: Int32Array; // [tokens]
-  /** Added to the scores of later queries at each key. A large negative value (−1e9) hides the key. */
+  /** Added to the scores of later queries at each key; −∞ hides the key. Cheapest with dimensions [1, 1, tokens]. */
   readonly keyBias?: Broadcast; // [layers | 1, heads | 1, tokens]
   /** Multiplies each head's output before the output projection. */
   readonly headGate?: Broadcast; // [layers | 1, heads | 1]
@@ -31,7 +31,7 @@ export interface Prompt {
 export interface Request {
   /** Entropy, maximum, mean distance per query. */
   readonly rows?: boolean;
-  /** Attention mass that each query puts on each weighted set of keys: Σ_k A[q,k] · w[k]. */
+  /** Attention mass that each query puts on each weighted set of keys: Σ_k A[q,k] · w[k]; weights of 0 and 1 for a segment. */
   readonly keySegments?: readonly Float32Array[]; // segments × [tokens]
   /** Attention that each key receives from each weighted set of queries: Σ_q w[q] · A[q,k]. */
   readonly queryGroups?: readonly Float32Array[]; // groups × [tokens]
