@@ -12,7 +12,7 @@ export interface TriangleOptions {
 
 /** Cells may stand for several tokens: `query` and `key` are the first of them. */
 export function triangle({ field, title, format = ".2~g", diverging = false }: TriangleOptions): Unit {
-  const axis = { labelAngle: 0, labelExpr: "datum.value % 10 === 0 ? datum.label : ''" };
+  const axis = { labelAngle: 0, labelExpr: "datum.value % 20 === 0 ? datum.label : ''" };
   const quantity = (name: string, of: string) => ({ field: name, type: "quantitative", title: of, format });
   return {
     mark: { type: "rect", stroke: null },

@@ -67,9 +67,10 @@ export const positionalBias: Experiment<Parameters, Evidence> = {
     const series = planRetrieval(records, windows, given, tokenizer, model);
 
     const cost = (tokens: number) => tokens * (1 + tokens / 3000); // attention grows with the square
+    const simulation = 8 * given.sequences; // a sequence costs about as much as eight tokens of the bundled model
     const texts = documents.length + few.length;
     const work =
-      settings.length * given.sequences +
+      settings.length * simulation +
       texts * (cost(given.tokens) + given.stretches * cost(given.stretch)) +
       series.flatMap(({ contexts }) => contexts).reduce((sum, { prompt }) => sum + cost(prompt.ids.length), 0);
     let done = 0;
@@ -96,7 +97,7 @@ export const positionalBias: Experiment<Parameters, Evidence> = {
           non_relativity_high: nonRelativity.high,
         })),
       );
-      advance(given.sequences, "the mask alone");
+      advance(simulation, "the mask alone");
     }
     const field = { tokens: given.stretch, count: given.stretches, startToken: tokenizer.startToken };
     const slopes = {
