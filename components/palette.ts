@@ -60,14 +60,18 @@ export function colours(names: readonly string[], mode: Mode): string[] {
   return names.map((name) => categories[FIXED[name] ?? free[next++ % (free.length || 1)] ?? 0]);
 }
 
-/** `n` colours along the sequential scale, for things in an order such as layers; without the faint end. */
-export function ramp(n: number, mode: Mode): string[] {
-  const { sequential } = palettes[mode];
-  const [start, end] = [2, sequential.length - 1];
+/** `n` colours evenly along a scale. Vega interpolates hues; between near neighbours it has no room to stray. */
+export function along(scale: readonly string[], n: number): string[] {
   return Array.from({ length: n }, (_, i) => {
-    const at = n === 1 ? end - 1 : start + ((end - start) * i) / (n - 1);
-    return mix(sequential[Math.floor(at)], sequential[Math.ceil(at)], at % 1);
+    const at = ((scale.length - 1) * i) / Math.max(1, n - 1);
+    return mix(scale[Math.floor(at)], scale[Math.ceil(at)], at % 1);
   });
+}
+
+/** `n` colours for things in an order, such as layers: the sequential scale without its faint end. */
+export function ramp(n: number, mode: Mode): string[] {
+  const visible = palettes[mode].sequential.slice(2);
+  return n === 1 ? [visible[3]] : along(visible, n);
 }
 
 function mix(from: string, to: string, share: number): string {

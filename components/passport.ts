@@ -53,6 +53,8 @@ function line({ model, device, machine, commit, clean, key, date }: Passport): s
 function list(value: Json): HTMLElement {
   if (typeof value !== "object" || value === null)
     return element("span", {}, typeof value === "number" ? number(value, 6) : String(value ?? "–"));
+  if (Array.isArray(value) && value.every((item) => typeof item !== "object"))
+    return element("span", {}, value.join(", "));
   const entries = Object.entries(value); // an array's are its indices
   return element(
     "dl",

@@ -82,15 +82,23 @@ const labels = ({ format }: FieldOptions): Unit =>
 /** Pixels: cells that are much wider than high are hard to compare along a column. */
 const WIDEST_CELL = 72;
 
+/** With more cells than this along a side, gaps between them would hide what they show. */
+const MOST_FRAMED = 24;
+
 /** Cells of x × y; the first y is at the bottom, as layers are drawn. */
 export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
   return ({ mode, rows, width }) => {
-    const scale =
-      middle === undefined
-        ? { ...(value.domain ? { domain: value.domain, clamp: true } : { zero: value.zero ?? false }) }
-        : { range: "diverging", domainMid: middle, ...(value.domain ? { domain: value.domain, clamp: true } : {}) };
+    const cells = [x, y].map(({ field }) => distinct(rows, field).length);
+    const scale = {
+      ...(middle === undefined ? {} : { range: "diverging", domainMid: middle }),
+      ...(value.domain ? { domain: value.domain, clamp: true } : { zero: value.zero ?? false }),
+    };
     const cell = {
-      mark: { type: "rect", cursor: select ? "pointer" : "default" },
+      mark: {
+        type: "rect",
+        cursor: select ? "pointer" : "default",
+        ...(cells.every((n) => n <= MOST_FRAMED) ? { stroke: palettes[mode].background, strokeWidth: 1 } : {}),
+      },
       encoding: {
         color: {
           field: value.field,
@@ -112,7 +120,7 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
       transform: [{ filter: `${same(x)} && ${same(y)}` }],
       mark: { type: "rect", fill: null, stroke, strokeWidth: 5 - 3 * i, tooltip: false },
     }));
-    const across = distinct(rows, x.field).length * WIDEST_CELL;
+    const across = cells[0] * WIDEST_CELL;
     return {
       ...(across < width ? { width: across } : {}),
       ...(select ? { params: [{ name: select, value: {} }] } : {}),
@@ -214,27 +222,35 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
       : {};
     const tooltip = [tip(category, "nominal"), tip(value)];
     if (low && high) tooltip.push(tip({ field: low, title: "low" }), tip({ field: high, title: "high" }));
+    const numbers = rows.flatMap((row) => [row[low ?? value.field], row[high ?? value.field]]).map(Number);
+    const zero = numbers.some((number) => number < 0) && numbers.some((number) => number > 0);
+    const y = {
+      field: category.field,
+      type: "nominal",
+      title: category.title ?? null,
+      sort: distinct(rows, category.field),
+      axis: { labelLimit: 220 },
+    };
     return {
-      encoding: {
-        y: {
-          field: category.field,
-          type: "nominal",
-          title: category.title ?? null,
-          sort: distinct(rows, category.field),
-          axis: { labelLimit: 220 },
-        },
-        ...colour,
-      },
       layer: [
+        ...(zero
+          ? [
+              {
+                data: { values: [{}] },
+                mark: { type: "rule", strokeDash: [4, 4], tooltip: false },
+                encoding: { x: { datum: 0 } },
+              },
+            ]
+          : []),
         ...(low && high
           ? [
               {
                 mark: { type: "rule", strokeWidth: 2, opacity: 0.6, tooltip: false },
-                encoding: { x: { ...axis(value, "x"), field: low }, x2: { field: high } },
+                encoding: { y, ...colour, x: { ...axis(value, "x"), field: low }, x2: { field: high } },
               },
             ]
           : []),
-        { mark: { type: "point", size: 70 }, encoding: { x: axis(value, "x"), tooltip } },
+        { mark: { type: "point", size: 70 }, encoding: { y, ...colour, x: axis(value, "x"), tooltip } },
       ],
     };
   };

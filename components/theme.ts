@@ -1,6 +1,6 @@
 /** Light or dark, as the reader's system asks, and the Vega-Lite configuration that goes with it. */
 import type { Config } from "vega-lite";
-import { type Mode, palettes } from "./palette.js";
+import { along, type Mode, palettes } from "./palette.js";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -20,7 +20,7 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Ar
 const NARROW = 480;
 
 export function vegaConfig(of: Mode, width: number): Config {
-  const { text, muted, line, background, categories, sequential, diverging } = palettes[of];
+  const { text, muted, line, categories, sequential, diverging } = palettes[of];
   const label = {
     labelColor: muted,
     titleColor: muted,
@@ -35,9 +35,9 @@ export function vegaConfig(of: Mode, width: number): Config {
     view: { stroke: null },
     range: {
       category: [...categories],
-      heatmap: [...sequential],
-      ramp: [...sequential],
-      diverging: [...diverging],
+      heatmap: along(sequential, 64),
+      ramp: along(sequential, 64),
+      diverging: along(diverging, 65),
     },
     axis: {
       ...label,
@@ -67,6 +67,7 @@ export function vegaConfig(of: Mode, width: number): Config {
       gradientLength: Math.min(200, width - 90),
       gradientThickness: 8,
       labelLimit: 240,
+      titleLimit: 400,
       columnPadding: 16,
     },
     header: { ...label, labelColor: text, labelFontWeight: 500, title: null, labelPadding: 6 },
@@ -76,7 +77,6 @@ export function vegaConfig(of: Mode, width: number): Config {
     rule: { color: muted },
     text: { color: text, fontSize: 11.5 },
     bar: { color: categories[0] },
-    rect: { stroke: background, strokeWidth: 1 },
     area: { color: categories[0], opacity: 0.2, line: false },
     mark: { color: categories[0], tooltip: true },
     facet: { spacing: 18 },
