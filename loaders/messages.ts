@@ -31,6 +31,7 @@ export const messages = {
   noTokenizer: (folder: string) => `${folder} has no tokenizer.json, so its model cannot be given text.`,
 
   // Results
+  cannotPlan: "The code that plans the results cannot be run as it is now; what it says stands above.",
   broken: (experiment: string) => `${experiment} is broken`,
   fresh: (experiment: string, folder: string) => `${experiment} is fresh: ${folder}`,
   freshAgain: (experiment: string) => `${experiment} is fresh, and computed again`,

@@ -62,6 +62,7 @@ export class PreviewResults {
 
   #add(plan: Plan): void {
     const ready = plan.fresh ? openResult(plan.fresh).then(cache) : undefined;
+    ready?.catch(() => undefined); // whoever asks for it is told
     this.#entries.set(plan.experiment, { plan, outdated: new AbortController(), ready });
   }
 
@@ -75,9 +76,13 @@ export class PreviewResults {
   /** Looks at the project whenever it changes, until the returned function is called. */
   watch(): () => void {
     let timer: NodeJS.Timeout | undefined;
+    let refreshed = Promise.resolve();
+    const refresh = () => {
+      refreshed = refreshed.then(() => this.#refresh()).catch((error: Error) => say(error.message));
+    };
     const changed = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => void this.#refresh().catch((error: Error) => say(error.message)), quiet);
+      timer = setTimeout(refresh, quiet);
     };
     const watchers = watched.map((path) => watch(join(root, path), { recursive: true }, changed));
     return () => {
@@ -88,14 +93,16 @@ export class PreviewResults {
 
   async #refresh(): Promise<void> {
     const plans = await planApart({ model: this.#model });
-    const changed = plans.filter(
-      ({ experiment, key }) => key === undefined || key !== this.#entries.get(experiment)?.plan.key,
-    );
+    const changed = plans.filter((plan) => hasChanged(plan, this.#entries.get(plan.experiment)?.plan));
     if (changed.length === 0) return;
     for (const { experiment } of changed) this.#entries.get(experiment)?.outdated.abort();
     await announceChange();
     for (const plan of plans) this.#add(plan);
   }
+}
+
+function hasChanged(now: Plan, before: Plan | undefined): boolean {
+  return now.key !== before?.key || (now.key === undefined && now.reason !== before?.reason);
 }
 
 async function cache(result: Result | undefined): Promise<readonly string[]> {
@@ -108,7 +115,12 @@ async function cache(result: Result | undefined): Promise<readonly string[]> {
 async function planApart(order: PlanOrder): Promise<readonly Plan[]> {
   const child = forkModule("./planner.ts", "inherit");
   child.send(order);
-  const [{ plans, warnings, failure }] = (await once(child, "message")) as [PlanReply];
+  const replied = once(child, "message").then(([reply]: PlanReply[]) => reply);
+  const ended = once(child, "exit").then((): never => {
+    throw new Error(messages.cannotPlan);
+  });
+  const { plans, warnings, failure } = await Promise.race([replied, ended]);
+  ended.catch(() => undefined); // it ends after its reply, too
   for (const warning of warnings) say(warning);
   if (failure) throw failure.badInput ? new UserError(failure.message) : new Error(failure.message);
   return plans;

@@ -1,0 +1,77 @@
+import { stripVTControlCharacters } from "node:util";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { Job } from "../../../loaders/job.js";
+import { progressDisplay } from "../../../loaders/progress.js";
+
+const job = (experiment: string): Job => ({ experiment, parameters: {}, inputs: {} });
+const jobs = [job("sinks"), job("entropy")];
+
+function terminal(isTTY: boolean, columns = 80) {
+  let written = "";
+  return {
+    isTTY,
+    columns,
+    write: (text: string) => {
+      written += text;
+    },
+    /** What was written since the last time. */
+    take: () => {
+      const text = written;
+      written = "";
+      return text;
+    },
+  };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("without a terminal", () => {
+  test("progress is a line when something changes, and every tenth of the way", () => {
+    const out = terminal(false);
+    const { update, close } = progressDisplay(jobs, false, out);
+    update(jobs[0], { type: "started" });
+    for (let done = 0; done <= 40; ++done) {
+      vi.advanceTimersByTime(1000);
+      update(jobs[0], { type: "progress", done, total: 200, message: `text ${done}` });
+    }
+    update(jobs[0], { type: "log", line: "chatter" });
+    update(jobs[1], { type: "waiting" });
+    update(jobs[0], { type: "failed", message: "no", badInput: false });
+    close();
+    expect(out.take().split("\n")).toEqual([
+      "sinks    starting",
+      "sinks    ····················   0 %  text 0",
+      "sinks    ━━··················  10 %  3 min 0 s left  text 20",
+      "sinks    ━━━━················  20 %  2 min 40 s left  text 40",
+      "entropy  waiting: another process computes it",
+      "sinks    failed after 41 s",
+      "",
+    ]);
+  });
+});
+
+describe("on a terminal", () => {
+  test("progress is a block that is redrawn in place, one row for each job, below what is said", () => {
+    const out = terminal(true, 40);
+    const { update, say, close } = progressDisplay(jobs, false, out);
+    update(jobs[0], { type: "started" });
+    update(jobs[0], { type: "progress", done: 1, total: 2, message: "a long message about what is being done" });
+    vi.advanceTimersByTime(100);
+    const drawn = out.take();
+    expect(drawn).not.toContain("\x1b[2A");
+    const rows = stripVTControlCharacters(drawn).trimEnd().split("\n");
+    expect(rows).toEqual(["sinks    ━━━━━━━━━━··········  50 %  a l".slice(0, 39), "entropy  queued"]);
+    say("A message.");
+    expect(out.take().startsWith("\x1b[2A\x1b[JA message.\n")).toBe(true);
+    update(jobs[0], { type: "finished", folder: "x" });
+    close();
+    expect(stripVTControlCharacters(out.take())).toBe("sinks    done in 0 s\nentropy  queued\n");
+    vi.advanceTimersByTime(1000);
+    expect(out.take()).toBe("");
+  });
+});
