@@ -42,6 +42,10 @@ export const palettes: Readonly<Record<Mode, Palette>> = {
 /** Names that mean the same thing on every page keep their colour (an index into `categories`). */
 const FIXED: Readonly<Record<string, number>> = {
   trained: 0,
+  "no start": 1,
+  shuffled: 2,
+  uniform: 4,
+  "uniform limit": 4,
   rope: 0,
   nope: 1,
   alibi: 2,

@@ -90,8 +90,8 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
   return ({ mode, rows, width }) => {
     const cells = [x, y].map(({ field }) => distinct(rows, field).length);
     const scale = {
-      ...(middle === undefined ? {} : { range: "diverging", domainMid: middle }),
       ...(value.domain ? { domain: value.domain, clamp: true } : { zero: value.zero ?? false }),
+      ...(middle === undefined ? {} : diverging(middle, rows, value)),
     };
     const cell = {
       mark: {
@@ -136,6 +136,12 @@ export function heatmap({ x, y, value, middle, select }: HeatmapOptions): Spec {
 export interface Reference {
   readonly y: number | string;
   readonly label: string;
+}
+
+/** As far on both sides of the middle, so that equal changes have equal weight. */
+function diverging(middle: number, rows: readonly Row[], { field, domain }: Numeric): Unit {
+  const reach = Math.max(...rows.map((row) => Math.abs(Number(row[field] ?? middle) - middle)), Number.MIN_VALUE);
+  return { range: "diverging", domainMid: middle, domain: domain ?? [middle - reach, middle + reach] };
 }
 
 export interface ProfileOptions {
