@@ -23,7 +23,7 @@ import { byDistance, byPositions } from "./positional-bias/text.js";
 
 const parameters = {
   /** Random sequences for each setting of the simulation. */
-  sequences: 1000,
+  sequences: 800,
   /** Texts, and texts on which the untrained model is measured. */
   documents: 48,
   controlDocuments: 16,
@@ -34,7 +34,7 @@ const parameters = {
   stretches: 3,
   /** Lengths of the contexts for retrieval, and how many of each. */
   lengths: [256, 512, 1024, 2048, 3072, 4096],
-  contexts: [40, 40, 24, 16, 6, 6],
+  contexts: [40, 40, 24, 16, 8, 8],
   /** Key–value pairs asked for at each depth of a context. */
   perDepth: 3,
   seed: 1,

@@ -1,4 +1,5 @@
 /** Retrieval by depth and length of the context, and what the same passes say about running text by position. */
+import type { Architecture } from "../../../engine/architecture.js";
 import type { Forward } from "../../../engine/forward.js";
 import { mean, wilson } from "../../../engine/interval.js";
 import type { Model } from "../../../engine/model.js";
@@ -42,7 +43,7 @@ export function planRetrieval(
   windows: readonly Int32Array[],
   sizes: Sizes,
   tokenizer: Tokenizer,
-  { architecture }: Pick<Model, "architecture">,
+  { architecture }: { readonly architecture: Pick<Architecture, "positions" | "contextLength"> },
 ): Series[] {
   const breaks = new Map<number, boolean>();
   const lineBreaks = (id: number) => {
@@ -199,11 +200,7 @@ export async function* retrieve(
     yield* depthTables({ task, length }, measured, layers, heads);
     if (profiles.length > 0) yield batch(positions, positionRows(profiles));
   }
-  for (const length of [...new Set(tails.flatMap((tail) => [...tail.keys()]))]) {
-    const losses = tails.flatMap((tail) => tail.get(length) ?? []);
-    const { estimate, low, high, n } = new ResampledMean(losses.length).of(losses);
-    yield batch(lengths, [{ length, loss: estimate, low, high, texts: n }]);
-  }
+  yield batch(lengths, lengthRows(tails));
   return { answers, tails };
 }
 
@@ -244,6 +241,17 @@ function* depthTables(
       })),
     );
   }
+}
+
+/** Over the texts that are measured at every length, so that lengths differ in nothing else. */
+function lengthRows(tails: readonly TailLoss[]) {
+  const measured = [...new Set(tails.flatMap((tail) => [...tail.keys()]))];
+  const whole = tails.filter((tail) => measured.every((length) => tail.has(length)));
+  const resampled = new ResampledMean(whole.length);
+  return measured.map((length) => {
+    const { estimate, low, high, n } = resampled.of(whole.map((tail) => tail.get(length) ?? Number.NaN));
+    return { length, loss: estimate, low, high, texts: n };
+  });
 }
 
 function positionRows(profiles: readonly ByPosition[]) {

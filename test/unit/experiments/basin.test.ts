@@ -307,6 +307,11 @@ describe("the experiment", () => {
     expect(again.tables).toEqual(first.tables);
   }, 60_000);
 
+  test("runs without a start token", async () => {
+    const { tables } = await runSmall(basin, small, inputs, { tokenizer: characterTokenizer(null) });
+    expect(tables.get("prompts")?.every(({ records }) => records === 4)).toBe(true);
+  }, 60_000);
+
   test("stops when asked to", async () => {
     const stop = new AbortController();
     stop.abort();

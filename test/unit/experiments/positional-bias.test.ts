@@ -24,6 +24,7 @@ import {
   recencySlope,
   uniformProfile,
 } from "../../../loaders/experiments/positional-bias/distance.js";
+import { planRetrieval } from "../../../loaders/experiments/positional-bias/retrieval.js";
 import { drift, readField } from "../../../loaders/experiments/positional-bias/score-field.js";
 import { positionalBias } from "../../../loaders/experiments/positional-bias.js";
 import { lookups } from "../../../loaders/prompts/records.js";
@@ -394,6 +395,24 @@ describe("the experiment", () => {
     const again = await runSmall(positionalBias, small, inputs);
     expect(again.tables).toEqual(first.tables);
   }, 120_000);
+
+  test("leaves out what a table of learned positions cannot hold, and needs no start token", () => {
+    const architecture = { positions: { kind: "learned", table: "" }, contextLength: 1000 } as const;
+    const sizes = { lengths: [900, 1001], contexts: [2, 2], perDepth: 1 };
+    const bare = characterTokenizer(null);
+    const windows = windowsOf(inputs.haystack, 1001, 2, bare);
+    const series = planRetrieval(factLists(records, "lookups"), windows, sizes, bare, { architecture });
+    expect(series.map(({ task, length, contexts }) => [task, length, contexts.length])).toEqual([
+      ["needles", 900, 2],
+      ["needles", 1001, 0],
+      ["key-value", 900, 2],
+      ["key-value", 1001, 0],
+    ]);
+    expect(series[1].skipped).toMatch(/table of positions/);
+    for (const { prompt } of series.flatMap(({ contexts }) => contexts)) {
+      expect(Math.max(...(prompt.positions ?? []))).toBeLessThan(900);
+    }
+  });
 
   test("refuses records that do not serve", async () => {
     expect(factLists(records, "lookups").length).toBe(records.length);
