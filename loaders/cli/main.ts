@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
-import { bundledModel, projectPath, root, siteOutput } from "../project.js";
+import { root, siteOutput } from "../project.js";
 import { exitCodes, report } from "../terminal.js";
 import { assignment, device, port, seed, wholeNumber } from "./options.js";
 
@@ -91,12 +91,12 @@ function programOf(): Command {
   program
     .command("serve")
     .description("serve a site that was built")
-    .argument("[folder]", "where it lies", projectPath(siteOutput))
+    .argument("[folder]", "where it lies (default: dist)")
     .option(...portOption)
     .option(...hostOption)
     .action(async (folder, options) => {
       const { serve } = await import("../site/static.js");
-      await serve(folder, options);
+      await serve(folder ?? siteOutput, options);
     });
 
   const models = program.command("models").description("make and check model folders").helpCommand(false);
@@ -104,7 +104,7 @@ function programOf(): Command {
     .command("random")
     .description("write a control: the same architecture and tokenizer, with weights that have learned nothing")
     .argument("<folder>", "a new folder")
-    .option("--like <folder>", "the model to be a control for", projectPath(bundledModel))
+    .option("--like <folder>", "the model to be a control for (default: the bundled model)")
     .option("--seed <n>", "of the weights", seed, 0)
     .action(async (folder, options) => {
       const { writeControl } = await import("./models.js");

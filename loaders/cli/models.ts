@@ -1,5 +1,5 @@
 import { copyFile, readdir, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { openCheckpoint } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
 import { Model } from "../../engine/model.js";
@@ -8,22 +8,24 @@ import { openTokenizer } from "../../engine/tokenizer.js";
 import { openBackend } from "../devices.js";
 import { fileSource } from "../files.js";
 import { messages } from "../messages.js";
-import { modelName, root } from "../project.js";
+import { bundledModel, modelName } from "../project.js";
 import { absent, writeFlushed } from "../store/system.js";
 
 /** What a control folder takes over from the model that it is a control for. */
 const copied = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
 
+export interface ControlOptions {
+  readonly like?: string;
+  readonly seed: number;
+}
+
 /** @throws {UserError} where the folder is in use, or there is nothing to be a control for */
-export async function writeControl(
-  folder: string,
-  { like, seed }: { readonly like: string; readonly seed: number },
-): Promise<void> {
+export async function writeControl(folder: string, { like = bundledModel, seed }: ControlOptions): Promise<void> {
   const existing = await readdir(folder).catch(absent);
   if (existing && existing.length > 0) throw new UserError(messages.folderNotEmpty(folder));
-  const control = randomCheckpoint(await openCheckpoint(fileSource(resolve(root, like))), seed);
+  const control = randomCheckpoint(await openCheckpoint(fileSource(like)), seed);
   await writeFlushed(join(folder, "model.safetensors"), await weightsFile(control));
-  for (const file of copied) await copyFile(join(resolve(root, like), file), join(folder, file)).catch(absent);
+  for (const file of copied) await copyFile(join(like, file), join(folder, file)).catch(absent);
   const card = `# Control\n\n${modelName(like)}, but with weights that have learned nothing: ${control.control}.\n`;
   await writeFile(join(folder, "README.md"), card);
   console.log(folder);

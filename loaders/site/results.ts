@@ -30,7 +30,7 @@ interface Entry {
 export class PreviewResults {
   readonly #model: string | undefined;
   readonly #signal: AbortSignal;
-  #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry>();
 
   private constructor(model: string | undefined, signal: AbortSignal) {
     this.#model = model;
@@ -97,7 +97,7 @@ export class PreviewResults {
     if (changed.length === 0) return;
     for (const { experiment } of changed) this.#entries.get(experiment)?.outdated.abort();
     await announceChange();
-    for (const plan of plans) this.#add(plan);
+    for (const plan of plans) if (plan.fresh || changed.includes(plan)) this.#add(plan); // others may be at work
   }
 }
 
