@@ -108,8 +108,8 @@ class Decoder {
     const grouped = this.#op("Reshape", q, graph.integers(G, -1, d)); // [G, H/G · queries, d]
     const raw = this.#op("Reshape", this.#op("MatMul", grouped, k), graph.integers(H, -1, 0)); // [H, queries, keys]
     const scores = this.#op("Add", raw, this.#mask(layer));
-    const attention = graph.node("Softmax", [scores], { axis: -1 }); // [H, queries, keys]
-    this.#statistics.attention(raw, scores, attention);
+    const attention = this.#statistics.softmax(scores); // [H, queries, keys]
+    this.#statistics.attention(raw, attention);
 
     const weights = this.#op("Reshape", attention, graph.integers(G, -1, 0)); // [G, H/G · queries, keys]
     const mixed = this.#op("Reshape", this.#op("MatMul", weights, v), graph.integers(H, -1, d)); // [H, queries, d]

@@ -77,13 +77,13 @@ function statisticsFeeds({ architecture, prompt, request, plan, start, end, Tens
   const feeds: Feeds = {};
   if (plan.mass) {
     const segments = request.keySegments ?? [];
-    const columns = segments.length + (plan.rows ? 1 : 0);
-    const weights = new Float32Array(end * columns); // [keys, segments + rows]
+    const columns = segments.length + (plan.rows ? 2 : 0);
+    const weights = new Float32Array(end * columns); // [keys, segments, then distance from the first query, and 1]
     for (let key = 0; key < end; key++) {
       segments.forEach((segment, s) => {
         weights[key * columns + s] = segment[key];
       });
-      if (plan.rows) weights[key * columns + segments.length] = start - key;
+      if (plan.rows) weights.set([start - key, 1], key * columns + segments.length);
     }
     feeds["key weights"] = new Tensor("float32", weights, [end, columns]);
   }

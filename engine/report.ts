@@ -129,18 +129,18 @@ export class Report {
     }
   }
 
-  /** Masses of the segments, and last the expected distance from the first query of the chunk. */
+  /** Masses of the segments; then the mean distance, counted from the first query of the chunk, and the row's sum. */
   #addMass({ start, queries, outputs }: Chunk): void {
     const { mass, meanDistance } = this.#forward;
-    const source = floats(outputs, "mass"); // [layers · heads, queries, segments + rows]
+    const source = floats(outputs, "mass"); // [layers · heads, queries, columns]
     const T = this.tokens;
     const S = this.#segments;
-    const columns = S + (this.plan.rows ? 1 : 0);
+    const columns = S + (this.plan.rows ? 2 : 0);
     for (let row = 0; row < this.architecture.layers * this.architecture.heads; row++) {
       for (let q = 0; q < queries; q++) {
         const offset = (row * queries + q) * columns;
         for (let s = 0; mass && s < S; s++) mass.data[(row * S + s) * T + start + q] = source[offset + s];
-        if (meanDistance) meanDistance.data[row * T + start + q] = q + source[offset + S];
+        if (meanDistance) meanDistance.data[row * T + start + q] = source[offset + S] + q * source[offset + S + 1];
       }
     }
   }

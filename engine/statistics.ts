@@ -6,7 +6,7 @@ import type { Graph, Value } from "./graph.js";
 /** What is in a graph. Two requests with the same plan share a session. */
 export interface Plan {
   readonly rows: boolean;
-  /** Weighted key sets, one column each; the distance from each query is one more of them. */
+  /** Weighted key sets, one column each; for the rows' mean distance two more. */
   readonly mass: boolean;
   readonly received: boolean;
   readonly pattern: boolean;
@@ -68,18 +68,34 @@ export class Statistics {
     this.#stack("value norm", this.#reduce("ReduceL2", value, -1));
   }
 
-  /** Scores before and after masking, and their softmax: [heads, queries, keys] each. */
-  attention(raw: Value, scores: Value, attention: Value): void {
+  /**
+   * The softmax of the scores. Where entropy is asked for, the scores are centred on their largest first: with
+   * p = softmax(s) and LSE the log-sum-exp of s − max s, which is −ln max p, H = LSE − Σ p · (s − max s) is a sum of
+   * small terms, where LSE − Σ p · s would be a small difference of large ones.
+   * @param scores [heads, queries, keys]
+   */
+  softmax(scores: Value): Value {
+    const { graph, plan } = this;
+    const softmax = (x: Value) => graph.node("Softmax", [x], { axis: -1 });
+    if (!plan.rows) return softmax(scores);
+    const op = (name: string, ...inputs: Value[]) => graph.node(name, inputs);
+    const largest = graph.node("ReduceMax", [scores, graph.integers(-1)], { keepdims: 1 }); // [heads, queries, 1]
+    const centred = op("Sub", scores, largest);
+    const attention = softmax(centred);
+    const maximum = this.#reduce("ReduceMax", attention, -1); // [heads, queries]
+    const expected = this.#reduce("ReduceSum", op("Mul", attention, centred), -1);
+    this.#stack("entropy", op("Sub", graph.scalar(0), op("Add", op("Log", maximum), expected))); // Neg would give −0
+    this.#stack("maximum", maximum);
+    return attention;
+  }
+
+  /**
+   * @param raw the scores before masking, [heads, queries, keys]
+   * @param attention their softmax after it, [heads, queries, keys]
+   */
+  attention(raw: Value, attention: Value): void {
     const { graph, plan } = this;
     const op = (name: string, ...inputs: Value[]) => graph.node(name, inputs);
-    if (plan.rows) {
-      const maximum = this.#reduce("ReduceMax", attention, -1); // [heads, queries]
-      // LSE = max s − ln max p, and H = LSE − Σ p·s
-      const logSumExp = op("Sub", this.#reduce("ReduceMax", scores, -1), op("Log", maximum));
-      const expected = this.#reduce("ReduceSum", op("Mul", attention, scores), -1);
-      this.#stack("entropy", op("Sub", logSumExp, expected));
-      this.#stack("maximum", maximum);
-    }
     if (plan.mass) {
       const weights = graph.input("key weights", "float32", ["keys", "segments"]);
       this.#stack("mass", op("MatMul", attention, weights)); // [heads, queries, segments]

@@ -4,12 +4,13 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../engine/checkpoint.js";
 import { inductionTargets, meanDefined, previousTargets } from "../../engine/metrics/patterns.js";
-import { receivedPerQuery, shareAbove } from "../../engine/metrics/sinks.js";
+import { entropy, meanDistance } from "../../engine/metrics/rows.js";
+import { received, receivedPerQuery, shareAbove } from "../../engine/metrics/sinks.js";
 import { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { fileSource } from "../../loaders/files.js";
-import { backend, field, rowOf } from "./golden.js";
+import { backend, devices, field, largestError, rowOf, shown } from "./golden.js";
 
 const path = (name: string): string => fileURLToPath(new URL(`../../data/${name}`, import.meta.url));
 
@@ -30,11 +31,17 @@ beforeAll(async () => {
 
 afterAll(() => model.release());
 
-/** A value per head. */
-const perHead = (of: (layer: number, head: number) => number): number[] => {
+function eachHead(visit: (layer: number, head: number) => void): void {
   const { layers, heads } = model.architecture;
-  return Array.from({ length: layers * heads }, (_, i) => of(Math.floor(i / heads), i % heads));
-};
+  for (let layer = 0; layer < layers; layer++) for (let head = 0; head < heads; head++) visit(layer, head);
+}
+
+/** A value per head. */
+function perHead(of: (layer: number, head: number) => number): number[] {
+  const values: number[] = [];
+  eachHead((layer, head) => values.push(of(layer, head)));
+  return values;
+}
 
 test("held-out text: loss at most 3.3 nats per token", async () => {
   let total = 0;
@@ -75,4 +82,37 @@ test("the first token of a text: more than 0.3 of the attention in at least 8 of
   const heads = shareAbove(sums) * sums.length;
   console.info(`first token over 0.3 in ${heads} heads`);
   expect(heads).toBeGreaterThanOrEqual(8);
+});
+
+test.each(devices)("statistics of a real text on %s equal those of its own rows", async (device) => {
+  const other = await Model.load(model.checkpoint, await backend(device));
+  const ids = heldOut[0].subarray(0, 300);
+  const tokens = ids.length;
+  const out = await other.forward(
+    { ids },
+    { attention: true, rows: true, queryGroups: [new Float32Array(tokens).fill(1)] },
+  );
+  await other.release();
+  const largest = { entropy: 0, meanDistance: 0, received: 0 };
+  eachHead((layer, head) => {
+    const rows = Array.from(ids, (_, query) =>
+      rowOf(field(out, "attention"), layer, head, query).subarray(0, query + 1),
+    );
+    const note = (name: keyof typeof largest, error: number) => {
+      largest[name] = Math.max(largest[name], error);
+    };
+    const row = (name: "entropy" | "meanDistance") => rowOf(field(out, name), layer, head);
+    note(
+      "entropy",
+      largestError(
+        row("entropy"),
+        rows.map((values) => entropy.reference(values)),
+      ),
+    );
+    note("meanDistance", largestError(row("meanDistance"), rows.map(meanDistance.reference), true));
+    const perQuery = receivedPerQuery(rowOf(field(out, "received"), layer, head, 0));
+    note("received", largestError(perQuery, received.reference(rows)));
+  });
+  console.table({ [device]: shown(largest) });
+  for (const error of Object.values(largest)) expect(error).toBeLessThan(1e-4);
 });
