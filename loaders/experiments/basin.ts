@@ -9,6 +9,7 @@
  * Records are the independent units; differences are paired by record. Records are lines of data/prompts/records.jsonl
  * or of the file given with --prompts, in the form that loaders/analysis/records.ts describes.
  */
+import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
 import type { Prompt } from "../../engine/forward.js";
 import { mean } from "../../engine/interval.js";
@@ -69,8 +70,10 @@ interface Plan extends Omit<Lists, "units"> {
 function plan(
   records: readonly FactList[],
   tokenizer: Tokenizer,
+  { positions, contextLength }: Pick<Architecture, "positions" | "contextLength">,
   { items, questions, seed, ...counts }: Parameters,
 ): Plan[] {
+  const most = positions.kind === "learned" ? contextLength : Number.POSITIVE_INFINITY;
   const plans = (["documents", "key-value"] as const).flatMap((format) => {
     const usable = records.filter((record) => record.format === format).slice(0, counts.records);
     const conditions: Condition[] = ["intact", "first token hidden", "random weights"];
@@ -79,7 +82,10 @@ function plan(
       const arranged = usable.flatMap((record, turn) => {
         const random = new Random(seed * 1_000_003 + turn * 101 + count);
         const arrangement = arrange(record, { count, questions, turn }, random);
-        return arrangement ? [{ record, arrangement }] : [];
+        if (!arrangement) return [];
+        const prompt = listPrompt(arrangement, tokenizer);
+        const fits = prompt.questions.every(({ start, end }) => prompt.spans[count - 1].end + end - start <= most);
+        return fits ? [{ record, arrangement }] : [];
       });
       return conditions.map((condition) => ({
         format,
@@ -99,7 +105,7 @@ function plan(
   const filled = plans.filter(({ jobs }) => jobs.length >= 4);
   if (filled.length === 0) {
     throw new UserError(
-      `Prompts "records": no four records of one format hold ${Math.min(...items)} items or more; give longer lists, or lower the parameter "items".`,
+      `Prompts "records": no four records of one format hold ${Math.min(...items)} items or more and fit into the model; give longer lists of shorter items, or lower the parameter "items".`,
     );
   }
   return filled;
@@ -130,7 +136,9 @@ export const basin: Experiment<Parameters, Evidence> = {
     const { mainItems, rounds, seed } = context.parameters;
     const { signal } = context;
     const tokenizer = await context.tokenizer();
-    const plans = plan(factLists(context.inputs.records, "records"), tokenizer, context.parameters);
+    const records = factLists(context.inputs.records, "records");
+    const { architecture } = await context.model();
+    const plans = plan(records, tokenizer, architecture, context.parameters);
     const [first, ...others] = plans.filter(({ condition }) => condition === "intact");
     const same = [first, ...others.filter(({ format }) => format === first.format)];
     const main = same.find(({ items }) => items === mainItems) ?? same[same.length - 1];

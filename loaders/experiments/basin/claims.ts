@@ -1,5 +1,5 @@
 /** What the basin papers say, and the rule that decides each claim. Rules were written before any result was seen. */
-import { bootstrap, type Interval, mean, spearman } from "../../../engine/interval.js";
+import { bootstrap, type Interval, mean, pearson, spearman } from "../../../engine/interval.js";
 import { allOf, expectPositive } from "../../analysis/expectation.js";
 import type { Format } from "../../analysis/records.js";
 import type { Claim, Judgement, Outcome } from "../../experiment.js";
@@ -95,13 +95,6 @@ function passes({ low, high }: Interval): Outcome {
   if (low > BASIN) return "replicated";
   return high < BASIN ? "not replicated" : "mixed";
 }
-
-const cosine = (a: readonly number[], b: readonly number[]) => {
-  const dot = (x: readonly number[], y: readonly number[]) => x.reduce((sum, value, i) => sum + value * y[i], 0);
-  const centre = (x: readonly number[]) => x.map((value) => value - mean(x));
-  const [ca, cb] = [centre(a), centre(b)];
-  return dot(ca, cb) / Math.sqrt(dot(ca, ca) * dot(cb, cb));
-};
 
 /** Rank correlation over positions between what the asked items got and how well they were answered, in one record. */
 export function useCorrelation(unit: Unit, where: Where): number {
@@ -206,7 +199,7 @@ export const claims: readonly Claim<Evidence>[] = [
         .slice(0, half(units, 1).length)
         .map((unit, i) => [unit, half(units, 1)[i]].map((of) => shares(of, { query: "question", layer })));
       const interval = bootstrap(pairs, (sample) =>
-        cosine(meanRow(sample.map(([one]) => one)), meanRow(sample.map(([, other]) => other))),
+        pearson(meanRow(sample.map(([one]) => one)), meanRow(sample.map(([, other]) => other))),
       );
       const { low, high } = interval;
       return { outcome: low > AGREEMENT ? "replicated" : high < AGREEMENT ? "not replicated" : "mixed", ...interval };

@@ -31,7 +31,11 @@ const interval = {
 export const prompts = table("prompts", "The lists that were measured", {
   ...list,
   records: { kind: "int32", meaning: "Records measured", unit: "records" },
-  skipped: { kind: "int32", meaning: "Records left out because they hold fewer items", unit: "records" },
+  skipped: {
+    kind: "int32",
+    meaning: "Records left out because they hold fewer items or exceed a table of positions",
+    unit: "records",
+  },
   questions: { kind: "int32", meaning: "Questions asked over all records", unit: "questions" },
   tokens: { kind: "float32", meaning: "Mean length of the list without the questions", unit: "tokens" },
   shortest: { kind: "int32", meaning: "Shortest item, delimiters included", unit: "tokens" },
