@@ -41,7 +41,7 @@ describe("a run that is killed", () => {
     await expectNoProcesses();
     expect(stored().filter((name) => !name.includes("."))).toEqual([]);
     await expectWholeResult();
-  });
+      for (const name of stored()) expect(name).toMatch(/^[0-9a-f]{64}(\.tmp)?$/);
 
   test("in its worker says so, fails, and is not in the way of the next", async () => {
     const run = project.start("run", "counts", ...slowly);
