@@ -28,7 +28,12 @@ function axis({ field, title, format, domain, zero = false, log, whole }: Numeri
     field,
     type: "quantitative",
     title,
-    axis: { ...(format ? { format } : {}), ...(whole ? { format: "d", tickMinStep: 1 } : {}), grid: channel === "y" },
+    axis: {
+      ...(format ? { format } : {}),
+      ...(whole ? { format: "d", tickMinStep: 1 } : {}),
+      ...(log === 10 ? { tickCount: 3 } : {}), // more would rule a line for every 2, 3, … 9
+      grid: channel === "y",
+    },
     scale: {
       ...(log ? { type: "log", base: log } : { zero }),
       ...(domain ? { domain, clamp: true } : { nice: channel === "y" }),
@@ -235,7 +240,7 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
       type: "nominal",
       title: category.title ?? null,
       sort: distinct(rows, category.field),
-      axis: { labelLimit: 220 },
+      axis: { labelLimit: 220, grid: true, tickBand: "extent" },
     };
     return {
       layer: [
