@@ -10,24 +10,24 @@ import { dataFolder } from "../project.js";
 const words = (list: string) => list.split(/\s+/);
 
 const NOUNS = words(
-  `river house stone water door gate book paper letter ship boat horse bread bridge road tree sword shield engine
-  machine clock table box flag silver iron wood wine oil grass fruit seed fish dog sheep church school factory
-  prison station island forest field farm city ring hat dress window wall room bed wheel song picture screen key
-  lock chain hook glass bag weapon arrow star fire shadow leather paint salt meat leaf rock sand steel container`,
+  `river house stone water door gate book paper letter ship boat horse bread bridge road tree sword engine machine
+  clock table box flag silver iron wood wine oil grass fruit seed fish dog sheep church school factory prison
+  station forest field city ring hat dress window wall room bed wheel song picture screen key lock chain hook glass
+  arrow star fire shadow salt meat leaf rock sand container`,
 );
 const NAMES = words(
-  `John David James George William Henry Charles Mary Elizabeth Emma Harriet Jane Anne Catherine Joseph Jacob Abraham
-  Moses Solomon Peter Frank Dan Ben`,
+  `John David Moses Jacob Joseph Henry William Thomas Peter Paul Mark Samuel Solomon Abraham Aaron Saul Emma Fanny
+  Dan Ben Sam Scott Tucker`,
 );
 const PLACES = words(
-  `London Mexico America Europe Russia Germany France England Britain Israel Egypt Jerusalem Washington China Japan
-  Africa Asia Moscow Babylon York`,
+  `Israel Egypt Europe America Russia Jerusalem Japan England Britain France China Mexico Africa Asia Germany Babylon
+  Spain Paris Zion Judah`,
 );
 /** Whole at the start of a line too, where no space precedes them. */
 const KEYS = words(
-  `file object class state name hand method process string result code order point power field war sign option case
-  user line change fact term memory land day text place group server year law path mode port row source block thread
-  leg level page array host print thing length body word query post arm stream root face cell`,
+  `file object class state name hand method process string result code order point power field sign option case user
+  line change fact term memory land day text place group server law path mode port row source block thread leg level
+  page array host print thing length body word query post arm stream root face cell`,
 );
 const QUALITIES = words(
   `red blue green white black yellow golden silver wooden iron old new small great dark long short deep cold warm bright
