@@ -3,11 +3,13 @@
 const PROBE = Math.log(0.95);
 /** Temperatures stay between one half and two. */
 const LIMIT = Math.log(2);
-/** Entropy rises with ln temperature by the variance of the scores; a slope that noise makes smaller is not used. */
-const SMALLEST_SLOPE = 0.05;
+/** Entropy rises with ln temperature by the variance of the scores; a smaller slope than this is taken for noise. */
+const SMALLEST_SLOPE = 0.5;
 
 /**
- * The temperatures after `passes` secant steps in ln temperature, all layers at once. // [layers]
+ * The temperatures after `passes` passes: the first tells how much the entropy of each layer answers to a temperature,
+ * the others correct by that slope. The slope is kept, because later on a layer's entropy also answers to the
+ * temperatures of the layers below. // [layers]
  * @param measure entropy of each layer at these temperatures, one pass over the calibration documents
  * @param plain entropy of each layer at temperature 1
  */
@@ -17,18 +19,16 @@ export async function matchEntropy(
   target: Float64Array,
   passes: number,
 ): Promise<Float32Array> {
-  let before = { log: new Float64Array(plain.length), entropy: plain };
-  let log = before.log.map(() => PROBE);
-  for (let pass = 1; ; ++pass) {
-    if (pass > passes) return Float32Array.from(log, Math.exp);
+  let log = new Float64Array(plain.length).fill(PROBE);
+  let slopes: Float64Array | undefined;
+  for (let pass = 0; pass < passes; ++pass) {
     const entropy = await measure(Float32Array.from(log, Math.exp));
-    const last = before;
-    before = { log, entropy };
-    log = log.map((at, layer) => {
-      const step = at - last.log[layer];
-      const slope = step === 0 ? SMALLEST_SLOPE : (entropy[layer] - last.entropy[layer]) / step;
-      const next = at + (target[layer] - entropy[layer]) / Math.max(slope, SMALLEST_SLOPE);
+    slopes ??= entropy.map((nats, layer) => Math.max((nats - plain[layer]) / PROBE, SMALLEST_SLOPE));
+    const [from, slope] = [log, slopes];
+    log = from.map((at, layer) => {
+      const next = at + (target[layer] - entropy[layer]) / slope[layer];
       return Math.min(LIMIT, Math.max(-LIMIT, next));
     });
   }
+  return Float32Array.from(log, Math.exp);
 }
