@@ -45,10 +45,29 @@ function complete(unit: Unit, width: number, height: number | undefined): TopLev
   return { ...size, ...unit, data: { name: "rows" } } as TopLevelSpec;
 }
 
+/** About the width of a letter of an axis title, in pixels. */
+const LETTER = 6.4;
+
+/** Breaks titles of x axes into lines that fit, which Vega does not do. */
+function wrapTitles(spec: VegaSpec, width: number): VegaSpec {
+  const axes = spec.axes?.map((axis) => {
+    if (axis.orient !== "bottom" || typeof axis.title !== "string") return axis;
+    const lines: string[] = [];
+    for (const word of axis.title.split(" ")) {
+      const longer = [lines.at(-1), word].filter(Boolean).join(" ");
+      if (lines.length === 0 || longer.length * LETTER > width - 60) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return { ...axis, title: lines };
+  });
+  return { ...spec, axes };
+}
+
 /** Builds a view that is not yet on the page. */
 function viewOf(unit: Unit, rows: readonly Row[], width: number, height: number | undefined, of: Mode): View {
   const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of, width) }).spec;
-  const view = new View(parse(vega, undefined, { ast: true }), { expr: expressionInterpreter, renderer: "none" });
+  const runtime = parse(wrapTitles(vega, width), undefined, { ast: true });
+  const view = new View(runtime, { expr: expressionInterpreter, renderer: "none" });
   return view.data("rows", [...rows]);
 }
 
