@@ -30,7 +30,7 @@ export interface MaskLab {
 const SHAPE = { layers: 4, tokens: 50, width: 64 } as const;
 
 export function maskLab(invalidation?: Promise<unknown>): MaskLab {
-  const claim = element("p", { class: "claim", role: "status" });
+  const claim = element("p", { class: "claim" });
   const note = element(
     "p",
     { class: "note" },
