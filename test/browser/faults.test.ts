@@ -13,7 +13,9 @@ afterAll(() => browser.close());
 type Fault = (route: Route) => Promise<void>;
 
 /** What the figures of the home page say, while one of its data files has a fault. */
-async function home(fault: Fault): Promise<{ messages: string[]; charts: number; errors: string[] }> {
+async function home(
+  fault: Fault,
+): Promise<{ messages: string[]; banners: string[]; charts: number; errors: string[] }> {
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
@@ -24,6 +26,7 @@ async function home(fault: Fault): Promise<{ messages: string[]; charts: number;
     await settled(page);
     return {
       messages: await page.locator("main .figure-message:visible").allTextContents(),
+      banners: await page.locator("main .banner:visible").allTextContents(),
       charts: await page.locator(marks).count(),
       errors,
     };
@@ -71,4 +74,13 @@ test.each<[string, Fault, RegExp]>([
   expect(messages).toEqual([expect.stringMatching(sentence)]);
   expect(charts).toBe(3);
   expect(errors).toEqual([]);
+});
+
+test("a result of another model says so, loudly, and only there", async () => {
+  const renamed = tampered((bytes) =>
+    Buffer.from(bytes.toString("latin1").replaceAll("observatory-8m", "observatory-9m"), "latin1"),
+  );
+  const { banners, messages, charts } = await home(renamed);
+  expect(banners).toEqual([expect.stringContaining("observatory-9m")]);
+  expect({ messages, charts }).toEqual({ messages: [], charts: 4 });
 });

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { launchChromium } from "./chromium.js";
-import { visit } from "./visit.js";
+import { move, settled, visit } from "./visit.js";
 
 let browser: Browser;
 let page: Page;
@@ -48,4 +48,15 @@ test("the PNG is large enough for print", async () => {
   expect(png.subarray(1, 4).toString("latin1")).toBe("PNG");
   const width = await figure.locator("svg.marks").evaluate((svg) => svg.getBoundingClientRect().width);
   expect(png.readUInt32BE(16)).toBeGreaterThanOrEqual(2.9 * width);
+});
+
+test("what is open stays open, and follows, when a control moves", async () => {
+  await figure.locator("details.passport summary").first().click();
+  const before = await figure.locator(".sql").textContent();
+  const node = await figure.elementHandle();
+  await move(page.locator("main .control").first());
+  await settled(page);
+  expect(await figure.locator(".sql").textContent()).not.toBe(before);
+  expect(await figure.locator("details[open]").count()).toBe(2);
+  expect(await node?.evaluate((element) => element.isConnected)).toBe(true);
 });
