@@ -46,15 +46,15 @@ export interface Outcome {
   readonly progress: readonly number[];
 }
 
-/** Runs an experiment on the golden Llama checkpoint (3 layers, 4 heads, 2 key–value heads). */
+/** Runs an experiment on a golden checkpoint: Llama has 3 layers, 4 heads and 2 key–value heads; GPT-2 a table of positions. */
 export async function runSmall<P extends Parameters, E>(
   experiment: Experiment<P, E>,
   parameters: P,
   inputs: Context<P>["inputs"],
-  { tokenizer = characterTokenizer(), signal = new AbortController().signal } = {},
+  { tokenizer = characterTokenizer(), signal = new AbortController().signal, checkpoint: name = "llama" } = {},
 ): Promise<Outcome & { readonly evidence: E }> {
   const backend = await openBackend("cpu", { threads: 1 });
-  const checkpoint = await openCheckpoint(fileSource(`${root}/test/golden/checkpoints/llama`));
+  const checkpoint = await openCheckpoint(fileSource(`${root}/test/golden/checkpoints/${name}`));
   const progress: number[] = [];
   const run = experiment.run({
     parameters,
