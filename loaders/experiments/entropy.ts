@@ -16,6 +16,7 @@ import { mean } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { halfOctaves } from "../analysis/bins.js";
+import { requireAtLeast } from "../analysis/parameters.js";
 import { factLists } from "../analysis/records.js";
 import { ResampledMean } from "../analysis/resampled-mean.js";
 import { documentsOf, shuffled } from "../analysis/texts.js";
@@ -52,6 +53,21 @@ const parameters = {
 };
 type Parameters = typeof parameters;
 
+/** The exponent of the largest weight needs two bins of 32 keys or more; an interval needs two units. */
+const least = {
+  documents: 2,
+  splitDocuments: 2,
+  tokens: 48,
+  context: 2,
+  scored: 1,
+  pieces: 1,
+  best: 1,
+  calibration: 1,
+  passes: 1,
+  records: 2,
+  pairs: 2,
+};
+
 export const entropy: Experiment<Parameters, Evidence> = {
   id: "entropy",
   title: "Attention entropy",
@@ -64,6 +80,7 @@ export const entropy: Experiment<Parameters, Evidence> = {
   claims,
 
   async *run({ parameters: given, model: load, control: loadControl, tokenizer: open, inputs, progress, signal }) {
+    requireAtLeast(given, least);
     const { tokens, context, scored, best, seed } = given;
     const prefix = 1;
     const length = prefix + context + 1 + scored;

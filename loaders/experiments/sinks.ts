@@ -17,6 +17,7 @@ import { receivedPerQuery } from "../../engine/metrics/sinks.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { halfOctaves } from "../analysis/bins.js";
+import { requireAtLeast } from "../analysis/parameters.js";
 import { ResampledMean } from "../analysis/resampled-mean.js";
 import { documentsOf, shuffled } from "../analysis/texts.js";
 import type { Experiment } from "../experiment.js";
@@ -93,6 +94,8 @@ export const sinks: Experiment<Parameters, Evidence> = {
 
   async *run({ parameters: given, model: load, control: loadControl, tokenizer: open, inputs, progress, signal }) {
     const { tokens, minimumQueries, factor, graphTokens, seed } = given;
+    requireAtLeast(given, { documents: 4, minimumQueries: 1, graphTokens: 2, pairs: 1, early: 1 });
+    requireAtLeast({ tokens }, { tokens: Math.max(minimumQueries + 2, graphTokens + 1, given.early + 1) });
     const model = await load();
     const tokenizer = await open();
     const { layers, heads } = model.architecture;
@@ -190,7 +193,7 @@ export const sinks: Experiment<Parameters, Evidence> = {
           { attention: true },
           { signal },
         );
-        if (attention) graphs.push(layersOf(attention));
+        graphs.push(layersOf(attention!));
         advance(`graphs, ${condition}`, graphTokens);
       }
       if (condition === "trained") stars.push(...graphs.map(starOf));

@@ -2,6 +2,7 @@
 import type { Forward } from "../../../engine/forward.js";
 import { mean } from "../../../engine/interval.js";
 import type { Bin } from "../../analysis/bins.js";
+import { slope } from "../../analysis/slope.js";
 
 export const metrics = ["entropy", "normalised", "support", "maximum", "first", "rest"] as const;
 export type Metric = (typeof metrics)[number];
@@ -97,10 +98,4 @@ export function dilution({ layers, heads, values }: Profile, bins: readonly Bin[
       ),
     ),
   );
-}
-
-function slope(x: readonly number[], y: readonly number[]): number {
-  const centre = mean(x);
-  const spread = x.reduce((sum, at) => sum + (at - centre) ** 2, 0);
-  return x.reduce((sum, at, i) => sum + (at - centre) * y[i], 0) / spread;
 }

@@ -389,4 +389,10 @@ describe("a small run", () => {
       runSmall(entropy, small, { texts: texts(4, 60), lookups: pairs(2) }, { signal: stopped }),
     ).rejects.toThrow("stopped");
   });
+
+  test("refuses parameters that leave nothing to measure", async () => {
+    const inputs = { texts: texts(3, 60), lookups: pairs(2) };
+    await expect(runSmall(entropy, { ...small, tokens: 16 }, inputs)).rejects.toThrow(/tokens is 16 .* at least 48/);
+    await expect(runSmall(entropy, { ...small, pieces: [0.5] }, inputs)).rejects.toThrow(/pieces is 0.5 .* whole/);
+  });
 });

@@ -324,8 +324,8 @@ describe("a small run", () => {
   test("without a start token the first word takes its place, on another architecture too", async () => {
     const { tables } = await runSmall(
       sinks,
-      { ...small, documents: 2 },
-      { texts: texts(2, 70) },
+      small,
+      { texts: texts(4, 70) },
       { tokenizer: characterTokenizer(null), checkpoint: "gpt2" },
     );
     const conditions = new Set(tables.get("heads")?.map(({ condition }) => condition));
@@ -337,5 +337,10 @@ describe("a small run", () => {
     const run = runSmall(sinks, small, { texts: [...texts(2, 70), { id: "x", text: "" }] });
     await expect(run).rejects.toThrow(UserError);
     await expect(run).rejects.toThrow(/line 3.*"text".*empty/);
+  });
+
+  test("refuses parameters that leave nothing to measure", async () => {
+    const run = runSmall(sinks, { ...small, minimumQueries: 60 }, { texts: texts(4, 70) });
+    await expect(run).rejects.toThrow(/tokens is 56 .* at least 62/);
   });
 });
