@@ -26,7 +26,7 @@ export async function buildSite({ model }: { readonly model?: string }, debug: b
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
   const config = await readConfig(siteConfig);
   config.output = staging;
-  const logger = { log: console.log, warn: say, error: say };
+  const logger = { log: console.log, warn: console.warn, error: say };
   await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: process.stdout }));
   await polishPages();
   signal.throwIfAborted();

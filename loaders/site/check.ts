@@ -5,7 +5,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parse } from "parse5";
-import { attribute, elements } from "./html.js";
+import { attribute, elements, textOf } from "./html.js";
+import { importsOf } from "./imports.js";
 
 interface Page {
   /** Relative to the site. */
@@ -14,41 +15,41 @@ interface Page {
   readonly anchors: ReadonlySet<string>;
   /** Addresses of everything that the page links to or loads. */
   readonly links: readonly string[];
+  /** Its own module code. */
+  readonly script: string;
 }
 
 /** One sentence per defect; none where the site is whole. */
 export async function siteDefects(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  const files = entries.filter((it) => it.isFile()).map((it) => relative(folder, join(it.parentPath, it.name)));
-  const htmlFiles = files.filter((file) => file.endsWith(".html"));
-  const pages = new Map(
-    await Promise.all(htmlFiles.map(async (path) => [path, await readPage(folder, path)] as const)),
+  const files = new Set(
+    entries.filter((it) => it.isFile()).map((it) => relative(folder, join(it.parentPath, it.name))),
   );
-  const known = new Set(files);
-  const scripts = await Promise.all(
-    files.filter(isOurs).map(async (path) => ({ path, text: await readFile(join(folder, path), "utf8") })),
-  );
+  const read = (path: string) => readFile(join(folder, path), "utf8");
+  const pages = await Promise.all([...files].filter(isPage).map(async (path) => pageOf(path, await read(path))));
+  const scripts = await Promise.all([...files].filter(isOurs).map(async (path) => [path, await read(path)] as const));
+  const modules = new Map([...scripts, ...pages.map(({ path, script }) => [path, script] as const)]);
   return [
-    ...[...pages.values()].flatMap((page) => [
-      ...cellErrors(page),
-      ...brokenLinks(page, known, pages),
-      ...badImports(page.path, page.html, known),
-    ]),
-    ...scripts.flatMap(({ path, text }) => badImports(path, text, known)),
+    ...pages.flatMap(cellErrors),
+    ...pages.flatMap((page) => brokenLinks(page, files, pages)),
+    ...[...(await importsOf(modules))].flatMap(([path, addresses]) => badImports(path, addresses, files)),
   ];
 }
+
+const isPage = (file: string) => file.endsWith(".html");
 
 /** Framework's own scripts name packages that it only loads for pages that use them, which none of ours does. */
 const isOurs = (file: string) => file.endsWith(".js") && !file.startsWith("_observablehq/");
 
-async function readPage(folder: string, path: string): Promise<Page> {
-  const html = await readFile(join(folder, path), "utf8");
+function pageOf(path: string, html: string): Page {
   const all = [...elements(parse(html))];
+  const scripts = all.filter((element) => element.tagName === "script" && attribute(element, "type") === "module");
   return {
     path,
     html,
     anchors: new Set(all.flatMap((element) => attribute(element, "id") ?? attribute(element, "name") ?? [])),
     links: all.flatMap((element) => attribute(element, "href") ?? attribute(element, "src") ?? []),
+    script: scripts.map(textOf).join("\n"),
   };
 }
 
@@ -58,13 +59,14 @@ function cellErrors({ path, html }: Page): string[] {
 
 const isExternal = (address: string) => /^[a-z][a-z\d+.-]*:/i.test(address) || address.startsWith("//");
 
-function brokenLinks({ path, links }: Page, files: ReadonlySet<string>, pages: ReadonlyMap<string, Page>): string[] {
+function brokenLinks({ path, links }: Page, files: ReadonlySet<string>, pages: readonly Page[]): string[] {
   return links.flatMap((link) => {
     if (isExternal(link)) return [];
     const [address, anchor] = link.split("#");
     const target = address === "" ? path : fileOf(resolve(path, address), files);
     if (target === undefined) return [`${path}: ${link} leads nowhere`];
-    const found = anchor && pages.get(target)?.anchors.has(decodeURIComponent(anchor)) === false;
+    const found =
+      anchor && pages.find((page) => page.path === target)?.anchors.has(decodeURIComponent(anchor)) === false;
     return found ? [`${path}: ${link} leads to no heading or element`] : [];
   });
 }
@@ -78,13 +80,10 @@ function fileOf(path: string, files: ReadonlySet<string>): string | undefined {
   return [path, join(path, "index.html"), `${path.replace(/\/$/, "")}.html`].find((candidate) => files.has(candidate));
 }
 
-/** Static and dynamic imports, and addresses that are resolved against a module. */
-const imports = /(?:\bfrom|\bimport|\bimport\(|import\.meta\.resolve\()\s*["']([^"'\n]+)["']/g;
-
 /** Imports that a browser could not resolve within the site. */
-function badImports(path: string, text: string, files: ReadonlySet<string>): string[] {
-  return [...text.matchAll(imports)].flatMap(([, address]) => {
-    if (/^\.{0,2}\//.test(address) && files.has(resolve(path, address))) return [];
-    return [`${path}: imports ${address}, which is not part of the site`];
+function badImports(path: string, addresses: readonly string[], files: ReadonlySet<string>): string[] {
+  return addresses.flatMap((address) => {
+    const isFile = /^\.{0,2}\//.test(address) && files.has(resolve(path, address));
+    return isFile ? [] : [`${path}: imports ${address}, which is not part of the site`];
   });
 }

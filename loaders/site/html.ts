@@ -37,6 +37,10 @@ export function attribute(element: Tree.Element, name: string): string | undefin
   return element.attrs.find((it) => it.name === name)?.value;
 }
 
+export function textOf(element: Tree.Element): string {
+  return element.childNodes.map((node) => (tree.isTextNode(node) ? node.value : "")).join("");
+}
+
 function set(element: Tree.Element, name: string, value: string): void {
   const existing = element.attrs.find((it) => it.name === name);
   if (existing) existing.value = value;
