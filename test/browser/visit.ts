@@ -50,22 +50,26 @@ export async function settled(page: Page): Promise<void> {
   let before = "";
   await vi.waitUntil(
     async () => {
-      const now = JSON.stringify([await page.locator("observablehq-loading").count(), await charts(page)]);
-      const same = now === before && now.startsWith("[0,");
+      const loading = await page.locator("observablehq-loading").count();
+      const now = JSON.stringify(await charts(page));
+      const same = loading === 0 && now === before;
       before = now;
       return same;
     },
-    { timeout: 30_000, interval: 300 },
+    { timeout: 60_000, interval: 250 },
   );
 }
 
-/** What every chart on the page looks like. */
-export function charts(page: Page): Promise<string[]> {
-  return page
-    .locator(marks)
-    .evaluateAll((nodes) =>
-      nodes.map((node) => (node instanceof HTMLCanvasElement ? node.toDataURL() : node.outerHTML)),
-    );
+/** A number for what each chart on the page looks like: equal where the drawings are (FNV-1a, 32 bits). */
+export function charts(page: Page): Promise<number[]> {
+  return page.locator(marks).evaluateAll((nodes) =>
+    nodes.map((node) => {
+      const drawing = node instanceof HTMLCanvasElement ? node.toDataURL() : node.outerHTML;
+      let hash = 0x811c9dc5;
+      for (let i = 0; i < drawing.length; ++i) hash = Math.imul(hash ^ drawing.charCodeAt(i), 0x01000193);
+      return hash;
+    }),
+  );
 }
 
 /** Moves a control to another of its values as a reader would. */
