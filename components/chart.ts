@@ -117,6 +117,15 @@ export class Chart {
     this.#listeners.push(listener);
   }
 
+  /** The field of an axis, where one layer names it, and the direction in which its values run. */
+  axis(channel: "x" | "y"): { field: string; towards: 1 | -1 } | undefined {
+    const unit = this.#resolve(mode()) as { encoding?: Record<string, Unit> };
+    const { field, sort, type } = unit.encoding?.[channel] ?? {};
+    if (typeof field !== "string") return undefined;
+    const largestFirst = sort === "descending" || (channel === "y" && type === "quantitative");
+    return { field, towards: (channel === "x") === largestFirst ? -1 : 1 };
+  }
+
   /** The chart as a file, on white, whatever the page's mode. */
   async image(type: "svg" | "png"): Promise<Blob> {
     const view = viewOf(this.#resolve("light"), this.#rows, this.#width || 640, this.#height, "light");

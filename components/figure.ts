@@ -46,6 +46,14 @@ export interface Figure extends HTMLElement {
   value?: Selection["value"];
 }
 
+/** Along which axis an arrow key moves, and whether with or against it. */
+const ARROWS: Readonly<Record<string, readonly ["x" | "y", 1 | -1]>> = {
+  ArrowLeft: ["x", -1],
+  ArrowRight: ["x", 1],
+  ArrowDown: ["y", -1],
+  ArrowUp: ["y", 1],
+};
+
 class FigureView {
   readonly element: Figure;
   readonly #chart: Chart;
@@ -138,16 +146,14 @@ class FigureView {
     chart.setAttribute("role", "group");
     chart.setAttribute("aria-roledescription", "chart, arrow keys select");
     chart.addEventListener("keydown", (event) => {
-      const [x, y = x] = fields;
-      const move = { ArrowLeft: [x, -1], ArrowRight: [x, 1], ArrowUp: [y, 1], ArrowDown: [y, -1] }[event.key];
-      if (!move || !this.element.value) return;
+      const [channel, step] = ARROWS[event.key] ?? [];
+      const axis = channel && this.#chart.axis(channel);
+      if (!axis || !this.element.value || !fields.includes(axis.field)) return;
       event.preventDefault();
-      const [field, step] = move as [string, number];
-      const values = [...new Set(this.#rows.map((row) => row[field] as number | string))].sort((a, b) =>
-        a < b ? -1 : 1,
-      );
-      const next = values[values.indexOf(this.element.value[field]) + step];
-      if (next !== undefined) set({ ...this.element.value, [field]: next });
+      const all = this.#rows.map((row) => row[axis.field] as number | string);
+      const values = [...new Set(all)].sort((a, b) => (a < b ? -1 : 1));
+      const next = values[values.indexOf(this.element.value[axis.field]) + step * axis.towards];
+      if (next !== undefined) set({ ...this.element.value, [axis.field]: next });
     });
   }
 

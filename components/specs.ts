@@ -43,10 +43,14 @@ function axis({ field, title, format, domain, zero = false, log, whole }: Numeri
 
 const quote = (text: string) => JSON.stringify(text);
 
-const tip = (
-  { field, title = field, format }: FieldOptions,
+/** A tooltip's entry: of the axis' format with some digits more. */
+function tip(
+  { field, title = field, format = FORMAT }: FieldOptions,
   type: "quantitative" | "nominal" = "quantitative",
-): Unit => (type === "quantitative" ? { field, type, title, format: format ?? FORMAT } : { field, type, title });
+): Unit {
+  const finer = format.replace(/^~/, format.endsWith("%") ? ".1~" : ".3~");
+  return type === "quantitative" ? { field, type, title, format: finer } : { field, type, title };
+}
 
 /** Values of a field: numbers in their order, names in the order of the rows. */
 function distinct(rows: readonly Row[], field: string): (string | number)[] {
