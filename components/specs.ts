@@ -149,7 +149,7 @@ export interface Reference {
 
 /** As far on both sides of the middle, so that equal changes have equal weight. */
 function diverging(middle: number, rows: readonly Row[], { field, domain }: Numeric): Unit {
-  const reach = Math.max(...rows.map((row) => Math.abs(Number(row[field] ?? middle) - middle)), Number.MIN_VALUE);
+  const reach = rows.reduce((most, row) => Math.max(most, Math.abs(Number(row[field] ?? middle) - middle)), 0) || 1;
   return { range: "diverging", domainMid: middle, domain: domain ?? [middle - reach, middle + reach] };
 }
 
