@@ -2,7 +2,7 @@
  * The site. Framework renders it from node_modules alone: no module, font or style comes from a network, neither
  * while it is built nor while it is read.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 const root = "src";
@@ -38,7 +38,7 @@ const pages = [
   { name: "Basin", path: "/basin" },
   { name: "Positional bias", path: "/positional-bias" },
   { name: "Model", path: "/model" },
-].filter(({ path }) => existsSync(join(root, `${path}.md`)));
+];
 
 function header({ path: current }: { path: string }): string {
   const links = pages.map(({ name, path }) => {
