@@ -24,9 +24,9 @@ export class Running {
   #stdout = "";
   #stderr = "";
 
-  constructor(script: string, args: readonly string[], cwd: string) {
+  constructor(script: string, args: readonly string[], cwd: string, nodeOptions: readonly string[] = []) {
     const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined };
-    const child = spawn(process.execPath, [script, ...args], {
+    const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
       cwd,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],

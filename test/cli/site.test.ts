@@ -5,7 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Project, processesOf, type Running } from "../project.js";
+import { Project, processesOf, Running } from "../project.js";
 
 const page = `# Squares
 
@@ -13,6 +13,7 @@ const page = `# Squares
 
 \`\`\`js
 display(await FileAttachment("data/counts/squares.arrow").arrayBuffer());
+display(await FileAttachment("data/weights/norms.arrow").arrayBuffer());
 \`\`\`
 
 [Up](#squares)
@@ -28,6 +29,8 @@ beforeAll(() => {
   }
   symlinkSync("../loaders", project.path("src/data"));
   project.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
+  for (const name of ["entropy", "sinks", "basin", "positional-bias", "model"])
+    project.write(`src/${name}.md`, `# ${name}\n`);
   project.write("src/index.md", page);
 });
 afterAll(() => project.remove());
@@ -47,9 +50,12 @@ describe("a build", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
     const files = site();
     expect(files.get("index.html")?.toString()).toMatch(/<html lang="en">/);
-    const [data] = [...files.keys()].filter((file) => file.endsWith(".arrow"));
-    expect(data).toMatch(/^_file\/data\/counts\/squares\.[0-9a-f]{8}\.arrow$/);
-    const { schema, numRows } = tableFromIPC(files.get(data));
+    const data = [...files.keys()].filter((file) => file.endsWith(".arrow"));
+    expect(data).toEqual([
+      expect.stringMatching(/^_file\/data\/counts\/squares\.[0-9a-f]{8}\.arrow$/),
+      expect.stringMatching(/^_file\/data\/weights\/norms\.[0-9a-f]{8}\.arrow$/),
+    ]);
+    const { schema, numRows } = tableFromIPC(files.get(data[0]));
     expect(numRows).toBe(20);
     expect(JSON.parse(schema.metadata.get("passport") ?? "")).toMatchObject({
       experiment: "counts",
@@ -121,6 +127,60 @@ describe("a build", () => {
     expect(stderr).toMatch(/these results could not be computed: counts/);
     expect(code).toBe(1);
     expect(site()).toEqual(before);
+  });
+});
+
+test("another model's results are shown as such", async () => {
+  cpSync(project.path("data/models/observatory-8m"), project.path("other"), { recursive: true });
+  project.write("other/config.json", `${project.read("other/config.json")}\n`); // another key
+  const before = site();
+  expect(await project.run("build", "--model", "other")).toMatchObject({ code: 0 });
+  const [file] = [...site().keys()].filter((name) => name.includes("norms"));
+  const { schema } = tableFromIPC(site().get(file));
+  expect(JSON.parse(schema.metadata.get("passport") ?? "").model).toEqual({ name: "other", folder: "other" });
+  expect(await project.run("build")).toMatchObject({ code: 0 });
+  expect(site()).toEqual(before);
+});
+
+describe("the data loader, run by Framework alone", () => {
+  const load = (...args: readonly string[]) =>
+    spawnSync(process.execPath, ["--import", "tsx", "loaders/[experiment]/[table].arrow.ts", ...args], {
+      cwd: project.root,
+    });
+
+  test("writes a table and nothing else", () => {
+    const { status, stdout } = load("--experiment=counts", "--table=squares");
+    expect(status).toBe(0);
+    const [served] = [...site()].flatMap(([name, bytes]) => (name.includes("squares") ? [bytes] : []));
+    expect(stdout).toEqual(served);
+  });
+
+  test.each([
+    [["--experiment=count", "--table=squares"], /^There is no experiment count; did you mean counts\?$/m],
+    [
+      ["--experiment=counts", "--table=cubes"],
+      /^The experiment counts has no table cubes: it has squares, verdicts\.$/m,
+    ],
+    [["--experiment=../store", "--table=x"], /^There is no experiment \.\.\/store/m],
+  ])("refuses %j", (args, sentence) => {
+    const { status, stdout, stderr } = load(...args);
+    expect(stderr.toString()).toMatch(sentence);
+    expect({ status, written: stdout.length }).toEqual({ status: 2, written: 0 });
+  });
+
+  test("writes nothing when it is interrupted", async () => {
+    const slow = (text: string) => text.replace("pause: 0", "pause: 500");
+    await project.with("loaders/experiments/counts.ts", slow, async () => {
+      const args = ["--experiment=counts", "--table=squares"];
+      const loader = new Running(project.path("loaders/[experiment]/[table].arrow.ts"), args, project.root, [
+        "--import",
+        "tsx",
+      ]);
+      await loader.until(/counts +━/);
+      loader.killGroup("SIGINT");
+      expect(await loader.finished).toMatchObject({ code: 130, stdout: "" });
+      await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
+    });
   });
 });
 
