@@ -1,4 +1,4 @@
-/** The claims that an experiment judged, with the rule that was written before the result. */
+/** The claims that an experiment judged, with the rule that decided, and whether it was revised after a trial. */
 import { reveal } from "./anchor.js";
 import type { Database, Row } from "./database.js";
 import { element } from "./element.js";
@@ -53,7 +53,8 @@ function card(row: Row): HTMLElement {
     element("p", { class: "outcome" }, ...outcomeOf(row)),
     element("h3", {}, String(row.statement)),
     element("p", { class: "estimate" }, `${row.measure}: ${estimateOf(row)}, n = ${cell(row.n)}`),
-    element("p", { class: "rule" }, element("span", {}, "Rule, written before the result: "), String(row.rule)),
+    element("p", { class: "rule" }, element("span", {}, "Rule: "), String(row.rule)),
+    ...(row.revised ? [element("p", { class: "rule" }, element("span", {}, "Revised: "), String(row.revised))] : []),
     element("p", { class: "paper" }, "Paper: ", element("code", {}, String(row.paper))),
   );
 }

@@ -3,22 +3,23 @@ import { Encoder } from "./encoder.js";
 import type { Context, Experiment, Parameters } from "./experiment.js";
 import { batch, table } from "./table.js";
 
-export const verdicts = table(
-  "verdicts",
-  "What each claim of the experiment came to, by the rule that was set before.",
-  {
-    claim: { kind: "text", meaning: "the claim's name in the experiment" },
-    paper: { kind: "text", meaning: "the paper that makes it, by its name in the catalogue" },
-    statement: { kind: "text", meaning: "the claim in our words" },
-    measure: { kind: "text", meaning: "what the estimate is, with its unit" },
-    rule: { kind: "text", meaning: "what decides the outcome" },
-    outcome: { kind: "text", meaning: "what the rule says of this result" },
-    estimate: { kind: "float64", meaning: "the measure", optional: true },
-    low: { kind: "float64", meaning: "lower end of the 95 % interval", optional: true },
-    high: { kind: "float64", meaning: "upper end of the 95 % interval", optional: true },
-    n: { kind: "int32", meaning: "independent units behind the interval" },
+export const verdicts = table("verdicts", "What each claim of the experiment came to, by its rule.", {
+  claim: { kind: "text", meaning: "the claim's name in the experiment" },
+  paper: { kind: "text", meaning: "the paper that makes it, by its name in the catalogue" },
+  statement: { kind: "text", meaning: "the claim in our words" },
+  measure: { kind: "text", meaning: "what the estimate is, with its unit" },
+  rule: { kind: "text", meaning: "what decides the outcome" },
+  revised: {
+    kind: "text",
+    meaning: "what had been seen when claim or rule were written or changed after a trial",
+    optional: true,
   },
-);
+  outcome: { kind: "text", meaning: "what the rule says of this result" },
+  estimate: { kind: "float64", meaning: "the measure", optional: true },
+  low: { kind: "float64", meaning: "lower end of the 95 % interval", optional: true },
+  high: { kind: "float64", meaning: "upper end of the 95 % interval", optional: true },
+  n: { kind: "int32", meaning: "independent units behind the interval" },
+});
 
 /** The encoder of each table, filled: the declared ones, and the verdicts. */
 export async function execute<P extends Parameters, Evidence>(
@@ -46,6 +47,7 @@ export async function execute<P extends Parameters, Evidence>(
       statement: claim.statement,
       measure: claim.measure,
       rule: claim.rule,
+      revised: claim.revised ?? null,
       ...claim.judge(value),
     }));
     append(batch(verdicts, rows));

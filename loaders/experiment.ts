@@ -28,6 +28,8 @@ export interface Claim<Evidence> {
   /** What `estimate` is, with its unit. */
   readonly measure: string;
   readonly rule: string;
+  /** Where claim or rule were written or changed after a trial had been seen: what was seen, in a sentence. */
+  readonly revised?: string;
   judge(evidence: Evidence): Judgement;
 }
 

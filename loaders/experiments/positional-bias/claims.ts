@@ -1,7 +1,6 @@
 /**
  * What the papers on positional bias say, and the rule that decides each claim. Rules were written before any result was
- * seen, but for the first one: it judged rank correlations until a trial of the simulation with few sequences showed
- * that noise biases them and their intervals, and has judged slopes since.
+ * seen, unless a claim says that it was revised.
  */
 import { bootstrap, bootstrapGroups, type Interval, mean } from "../../../engine/interval.js";
 import { allOf, expectPositive } from "../../analysis/expectation.js";
@@ -110,6 +109,8 @@ export const claims: readonly Claim<Evidence>[] = [
     measure:
       "Slope of the mean score over the key's index, smallest over the later layers and inputs (simulation without rotation, score per token)",
     rule: `For every α: the causal slope's 95 % interval is above 0 in each later layer, and the slopes of layer 0 and of the full mask are at most ${FLAT * 100} % of the smallest of those (estimates, in absolute value). Replicated where all of it holds, not replicated where no causal slope is above 0, otherwise mixed.`,
+    revised:
+      "A trial of the simulation with few sequences showed that noise biases rank correlations and their intervals, which the rule judged before.",
     judge({ mask }) {
       const plain = mask.filter(({ rope }) => !rope);
       const later = plain.filter((reading) => reading.mask === "causal" && reading.layer > 0);

@@ -67,8 +67,9 @@ function recordsOf({ variant, seed, sink }: Plan): object[] {
 async function run(sinkOf: (variant: string, seed: number) => readonly number[]) {
   const inputs = Object.fromEntries(
     Object.keys(training.inputs).map((name) => {
-      const [variant, seed = "0"] = name === "main" ? ["rope"] : name.split("-");
-      return [name, recordsOf({ variant, seed: Number(seed), sink: sinkOf(variant, Number(seed)) })];
+      const [variant, ...rest] = name === "main" ? ["rope"] : name.split("-");
+      const seed = Number(rest.at(-1) ?? 0);
+      return [name, recordsOf({ variant, seed, sink: sinkOf(variant, seed) })];
     }),
   );
   const never = () => Promise.reject(new Error("records need no model"));
@@ -98,6 +99,8 @@ describe("claims on training", () => {
     expect(judged["sinks-are-learned"]).toMatchObject({ outcome: "replicated", estimate: 1, n: 4 });
     expect(judged["sinks-come-early"]).toMatchObject({ outcome: "replicated", estimate: expect.closeTo(1 / 6) });
     expect(judged["sinks-need-the-sum"]).toMatchObject({ outcome: "replicated", estimate: expect.closeTo(0.49), n: 3 });
+    expect(judged["sinks-come-early-longer"]).toMatchObject({ outcome: "replicated", n: 3 });
+    expect(judged["sinks-need-the-sum-longer"]).toMatchObject({ outcome: "replicated", estimate: 1, n: 3 });
   });
 
   test("find nothing where no head becomes a sink and the softmax makes no difference", async () => {
@@ -105,6 +108,7 @@ describe("claims on training", () => {
     expect(judged["sinks-are-learned"]).toMatchObject({ outcome: "not replicated", estimate: 0 });
     expect(judged["sinks-come-early"].outcome).toBe("not testable at this scale");
     expect(judged["sinks-need-the-sum"].outcome).toBe("not replicated");
+    expect(judged["sinks-need-the-sum-longer"].outcome).toBe("not replicated");
   });
 
   test("call late sinks late, and sinks before training no product of it", async () => {
