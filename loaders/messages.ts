@@ -69,9 +69,12 @@ export const messages = {
   hostUnknown: (host: string) => `${host} is not an address of this machine: give one that is, or 0.0.0.0 for all.`,
   foreignRequest: "This server answers only pages that it served itself, under an address of this machine.\n",
   noSite: (folder: string) => `There is no site in ${folder}: build one with \`npm run build\`.`,
+  otherBuild: "Another build is at work; waiting for it to end.",
   built: (folder: string) => `The site is in ${folder}.`,
   siteDefects: (defects: readonly string[]) =>
     `the site was built but is not whole, so the one before it stays in its place:\n${defects.map((text) => `  ${text}`).join("\n")}`,
+  foreignData: (file: string) =>
+    `data/${file} is not of the results that were to be published: another process has changed Framework's cache, so build again`,
   missingResults: (experiments: readonly string[]) =>
     `the site was not built, because these results could not be computed: ${list(experiments)}`,
 };

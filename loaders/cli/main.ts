@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Command, CommanderError } from "commander";
 import { root, siteOutput } from "../project.js";
+import { errorCode } from "../store/system.js";
 import { exitCodes, report } from "../terminal.js";
 import { assignment, device, port, seed, wholeNumber } from "./options.js";
 
@@ -16,10 +17,14 @@ const portOption = ["--port <n>", "the next free one where it is taken", port, 3
 const hostOption = ["--host <address>", "who can reach it; 0.0.0.0 for everybody", "127.0.0.1"] as const;
 
 export async function main(argv: readonly string[]): Promise<void> {
+  const debug = argv.includes("--debug");
+  for (const event of ["unhandledRejection", "uncaughtException"]) {
+    process.on(event, (error) => process.exit(errorCode(error) === "EPIPE" ? exitCodes.ok : report(error, debug))); // EPIPE: `… | head`
+  }
   try {
     await programOf().parseAsync(argv);
   } catch (error) {
-    process.exitCode = error instanceof CommanderError ? commanderCode(error) : report(error, argv.includes("--debug"));
+    process.exitCode = error instanceof CommanderError ? commanderCode(error) : report(error, debug);
   }
 }
 

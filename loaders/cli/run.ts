@@ -5,8 +5,9 @@ import { fulfil } from "../fulfil.js";
 import type { JobOptions } from "../job.js";
 import { messages } from "../messages.js";
 import { planFor } from "../plan.js";
-import { bundledModel, projectPath, resultsFolder } from "../project.js";
+import { bundledModel, projectPath, resultsFolder, workFolder } from "../project.js";
 import type { Outcome } from "../run.js";
+import { withLock } from "../store/lock.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { chosenExperiments } from "./experiments.js";
 import { verdictLines } from "./verdicts.js";
@@ -38,7 +39,8 @@ export async function run(names: readonly string[], flags: RunFlags, debug: bool
       ...(flags.save ? [join(resultsFolder, id)] : []),
       ...(flags.out ? [join(resolve(flags.out), id)] : []),
     ];
-    for (const folder of folders) await outcome.result.copyTo(folder);
+    const lock = join(workFolder, "locks", `${id}.copy.lock`);
+    await withLock(lock, () => Promise.all(folders.map((folder) => outcome.result.copyTo(folder))));
     for (const line of await verdictLines(outcome.result)) console.log(line);
     console.log(
       `  ${folders

@@ -5,10 +5,12 @@ import { experimentIds } from "../experiments/index.js";
 import { fulfil } from "../fulfil.js";
 import { messages } from "../messages.js";
 import { planFor } from "../plan.js";
-import { siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { withLock } from "../store/lock.js";
+import type { Result } from "../store/result.js";
 import { absent } from "../store/system.js";
 import { say, untilInterrupted } from "../terminal.js";
-import { attachedExperiments, cacheResult, emptyCache } from "./cache.js";
+import { attachedExperiments, fillCache, foreignData } from "./cache.js";
 import { siteDefects } from "./check.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
@@ -19,8 +21,25 @@ const previous = join(workFolder, "site-before");
 /** Throws where a result or a page is not as it should be; the last good site then stays as it is. */
 export async function buildSite({ model }: { readonly model?: string }, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
+  const onWait = () => say(messages.otherBuild);
+  await withLock(join(workFolder, "locks/build.lock"), () => build(model, debug, signal), { signal, onWait });
+  say(messages.built(projectPath(siteOutput)));
+}
+
+async function build(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<void> {
   await restoreLast();
-  await collectResults(model, debug, signal);
+  const results = await collectResults(model, debug, signal);
+  await fillCache(results);
+  await render(debug);
+  await polishPages();
+  signal.throwIfAborted();
+  const foreign = (await foreignData(staging, results)).map(messages.foreignData);
+  const defects = [...foreign, ...(await siteDefects(staging))];
+  if (defects.length > 0) throw new Error(messages.siteDefects(defects));
+  await publish();
+}
+
+async function render(debug: boolean): Promise<void> {
   prepareFramework(debug);
   const { readConfig } = await import("@observablehq/framework/dist/config.js");
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
@@ -28,24 +47,16 @@ export async function buildSite({ model }: { readonly model?: string }, debug: b
   config.output = staging;
   const logger = { log: console.log, warn: console.warn, error: say };
   await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: process.stdout }));
-  await polishPages();
-  signal.throwIfAborted();
-  const defects = await siteDefects(staging);
-  if (defects.length > 0) throw new Error(messages.siteDefects(defects));
-  await publish();
-  say(messages.built(siteOutput));
 }
 
-/** Framework publishes whatever is in its cache, however old: everything that pages attach is put there anew. */
-async function collectResults(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<void> {
+/** What the pages attach. @throws {UserError} where a page asks for what no experiment has */
+async function collectResults(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<Result[]> {
   const ids = await attachedExperiments(await experimentIds());
-  const outcomes = await fulfil(await planFor(ids, { model }, { warn: say, anyDevice: true }), { signal, debug });
-  const failed = ids.filter((id) => !(outcomes.has(id) && "result" in outcomes.get(id)!));
+  const plans = await planFor(ids, { model }, { warn: say, anyDevice: true });
+  const outcomes = [...(await fulfil(plans, { signal, debug }))];
+  const failed = outcomes.flatMap(([id, outcome]) => ("failure" in outcome ? id : []));
   if (failed.length > 0) throw new Error(messages.missingResults(failed));
-  await emptyCache();
-  for (const outcome of outcomes.values()) {
-    if ("result" in outcome) await cacheResult(outcome.result, new Date(outcome.result.passport.date));
-  }
+  return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome.result : []));
 }
 
 async function polishPages(): Promise<void> {

@@ -1,42 +1,48 @@
 /**
- * The results that pages read, as Framework finds them: as outputs of the data loader in its cache. Framework would
- * take any cached output for fresh, so only fresh ones are put there, and all others are removed.
+ * The results that a build publishes, as Framework finds them: as outputs of the data loader in its cache. Framework
+ * would take any cached output for fresh, so only fresh ones are put there, and all others are removed.
  */
-import { readdir, readFile, rename, rm, utimes } from "node:fs/promises";
+import { readdir, readFile, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.js";
 import { withMetadata } from "../encoder.js";
 import { messages } from "../messages.js";
-import { root, siteCache, siteSource } from "../project.js";
+import { siteCache, siteSource } from "../project.js";
+import { sha256 } from "../store/code.js";
 import type { Result } from "../store/result.js";
-import { writeFlushed } from "../store/system.js";
+import { absent, writeFlushed } from "../store/system.js";
 
 const cache = join(siteCache, "data");
-const loader = join(root, "loaders/[experiment]/[table].arrow.ts");
-
-export async function emptyCache(): Promise<void> {
-  await rm(cache, { recursive: true, force: true });
-}
 
 /** A table as pages get it: with the whole passport in its schema. */
 export async function servedTable(result: Result, name: string): Promise<Uint8Array> {
   return withMetadata(await result.table(name), new Map([["passport", JSON.stringify(result.passport)]]));
 }
 
-/** Every table of a result, dated so that equal results make equal pages. */
-export async function cacheResult(result: Result, date: Date): Promise<void> {
-  const { experiment, tables } = result.passport;
-  for (const name of Object.keys(tables)) {
-    const file = join(cache, experiment, `${name}.arrow`);
-    await writeFlushed(`${file}.tmp`, await servedTable(result, name));
-    await utimes(`${file}.tmp`, date, date);
-    await rename(`${file}.tmp`, file);
+/** Every table of these results and no other, dated so that equal results make equal pages. */
+export async function fillCache(results: readonly Result[]): Promise<void> {
+  await rm(cache, { recursive: true, force: true });
+  for (const result of results) {
+    const date = new Date(result.passport.date);
+    for (const name of Object.keys(result.passport.tables)) {
+      const file = join(cache, result.passport.experiment, `${name}.arrow`);
+      await writeFlushed(file, await servedTable(result, name));
+      await utimes(file, date, date);
+    }
   }
 }
 
-/** Makes Framework tell open pages to fetch their data again; whatever is cached counts as older than this. */
-export async function announceChange(): Promise<void> {
-  await utimes(loader, new Date(), new Date());
+/** The data files of a built site that are not tables of these results: another process has touched the cache. */
+export async function foreignData(site: string, results: readonly Result[]): Promise<string[]> {
+  const folder = join(site, "_file/data");
+  const own = new Set<string>();
+  for (const result of results) {
+    for (const name of Object.keys(result.passport.tables)) own.add(sha256(await servedTable(result, name)));
+  }
+  const files = (await readdir(folder, { recursive: true }).catch(absent)) ?? [];
+  const tables = files.filter((file) => file.endsWith(".arrow"));
+  const hashes = await Promise.all(tables.map(async (file) => sha256(await readFile(join(folder, file)))));
+  return tables.filter((_, i) => !own.has(hashes[i]));
 }
 
 /** The experiments that pages attach results of. @throws {UserError} where there is no such experiment */

@@ -1,4 +1,4 @@
-/** The site while it is written: Framework's preview server behind a guard, on a cache that only holds fresh results. */
+/** The site while it is written: Framework's preview server behind a guard, with data that are fresh. */
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
@@ -31,12 +31,13 @@ export async function preview({ host, port, model }: PreviewOptions, debug: bool
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isOwnRequest(request, host)) return plain(response, 403, messages.foreignRequest);
     const [, experiment, table] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(request.url ?? "") ?? [];
-    const failure = experiment && (await results.failure(experiment, table));
-    if (failure) return plain(response, 500, failure);
+    if (experiment) return data(response, results.table(experiment, table));
     polishPages(response);
     framework.emit("request", request, response);
   };
-  const listening = await listen((request, response) => void answer(request, response), host, port);
+  const handle = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(request, response).catch((error: Error) => response.destroy(error));
+  const listening = await listen(handle, host, port);
   listening.server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (isOwnRequest(request, host)) framework.emit("upgrade", request, socket, head);
     else socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
@@ -48,6 +49,17 @@ export async function preview({ host, port, model }: PreviewOptions, debug: bool
 
 function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(text);
+}
+
+/** A page shows the text of what could not be had. */
+async function data(response: ServerResponse, table: Promise<Uint8Array>): Promise<void> {
+  try {
+    const bytes = await table;
+    const headers = { "content-type": "application/vnd.apache.arrow.stream", "cache-control": "no-cache" };
+    response.writeHead(200, headers).end(bytes);
+  } catch (error) {
+    plain(response, 500, error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Pages get in preview what they get in the built site. */

@@ -1,6 +1,10 @@
-/** The results behind the pages of a preview: cached for Framework where fresh, computed when a page asks for them. */
+/**
+ * The results behind the pages of a preview. They are handed out by us and not by Framework, whose cache neither knows
+ * what a result depends on nor which preview it belongs to.
+ */
 import { once } from "node:events";
 import { watch } from "node:fs";
+import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.js";
 import { forkModule } from "../fork.js";
@@ -11,7 +15,7 @@ import type { PlanOrder, PlanReply } from "../planner.js";
 import { root } from "../project.js";
 import { openResult, type Result } from "../store/result.js";
 import { say } from "../terminal.js";
-import { announceChange, cacheResult, emptyCache } from "./cache.js";
+import { servedTable } from "./cache.js";
 
 /** What the experiments are made of. Pages and components are Framework's to watch. */
 const watched = ["engine", "loaders", "data", "package-lock.json"];
@@ -19,12 +23,13 @@ const watched = ["engine", "loaders", "data", "package-lock.json"];
 /** How long the disk must be quiet before a change is looked at. */
 const quiet = 300; // ms
 
+const loader = join(root, "loaders/[experiment]/[table].arrow.ts");
+
 interface Entry {
   readonly plan: Plan;
   /** Ends the computation, because what it computes is no longer asked for. */
   readonly outdated: AbortController;
-  /** Resolves with the names of the tables when they are in the cache. Rejects with a sentence where they cannot be. */
-  ready?: Promise<readonly string[]>;
+  result?: Promise<Result>;
 }
 
 export class PreviewResults {
@@ -40,37 +45,40 @@ export class PreviewResults {
   /** @throws {UserError} where the model cannot be used */
   static async open(model: string | undefined, signal: AbortSignal): Promise<PreviewResults> {
     const results = new PreviewResults(model, signal);
-    await emptyCache();
     for (const plan of await planApart({ model })) results.#add(plan);
     return results;
   }
 
-  /** Waits until a table is in the cache. Resolves with a sentence where it cannot be. */
-  async failure(experiment: string, table: string): Promise<string | undefined> {
+  #add(plan: Plan): void {
+    this.#entries.set(plan.experiment, { plan, outdated: new AbortController() });
+  }
+
+  /** A table, computed where it is missing. Throws an Error with a sentence for the page where it cannot be had. */
+  async table(experiment: string, name: string): Promise<Uint8Array> {
     const entry = this.#entries.get(experiment);
-    if (!entry) return messages.unknownExperiment(experiment, undefined, [...this.#entries.keys()]);
-    entry.ready ??= this.#compute(entry);
+    if (!entry) throw new Error(messages.unknownExperiment(experiment, undefined, [...this.#entries.keys()]));
     try {
-      const tables = await entry.ready;
-      return tables.includes(table) ? undefined : messages.unknownTable(experiment, table, tables);
+      entry.result ??= this.#resultOf(entry);
+      const result = await entry.result;
+      const tables = Object.keys(result.passport.tables);
+      if (!tables.includes(name)) return Promise.reject(new Error(messages.unknownTable(experiment, name, tables)));
+      return await servedTable(result, name);
     } catch (error) {
-      entry.ready = undefined; // the next request tries again
+      entry.result = undefined; // the next request tries again
       const why = error instanceof Error ? error.message : String(error);
-      return messages.noResult(experiment, entry.outdated.signal.aborted ? messages.changedMeanwhile(experiment) : why);
+      throw new Error(
+        messages.noResult(experiment, entry.outdated.signal.aborted ? messages.changedMeanwhile(experiment) : why),
+      );
     }
   }
 
-  #add(plan: Plan): void {
-    const ready = plan.fresh ? openResult(plan.fresh).then(cache) : undefined;
-    ready?.catch(() => undefined); // whoever asks for it is told
-    this.#entries.set(plan.experiment, { plan, outdated: new AbortController(), ready });
-  }
-
-  async #compute({ plan, outdated }: Entry): Promise<readonly string[]> {
+  async #resultOf({ plan, outdated }: Entry): Promise<Result> {
+    const stored = plan.fresh && (await openResult(plan.fresh));
+    if (stored) return stored;
     const signal = AbortSignal.any([this.#signal, outdated.signal]);
     const outcome = (await fulfil([plan], { signal, plainProgress: true })).get(plan.experiment);
-    if (!outcome || "failure" in outcome) throw new Error(outcome?.failure.message ?? "");
-    return cache(outcome.result);
+    if (outcome && "result" in outcome) return outcome.result;
+    throw new Error(outcome?.failure.message);
   }
 
   /** Looks at the project whenever it changes, until the returned function is called. */
@@ -95,20 +103,21 @@ export class PreviewResults {
     const plans = await planApart({ model: this.#model });
     const changed = plans.filter((plan) => hasChanged(plan, this.#entries.get(plan.experiment)?.plan));
     if (changed.length === 0) return;
-    for (const { experiment } of changed) this.#entries.get(experiment)?.outdated.abort();
+    for (const plan of changed) {
+      this.#entries.get(plan.experiment)?.outdated.abort();
+      this.#add(plan);
+    }
     await announceChange();
-    for (const plan of plans) if (plan.fresh || changed.includes(plan)) this.#add(plan); // others may be at work
   }
+}
+
+/** Touches the data loader, upon which Framework tells open pages to fetch their data again. */
+async function announceChange(): Promise<void> {
+  await utimes(loader, new Date(), new Date());
 }
 
 function hasChanged(now: Plan, before: Plan | undefined): boolean {
   return now.key !== before?.key || (now.key === undefined && now.reason !== before?.reason);
-}
-
-async function cache(result: Result | undefined): Promise<readonly string[]> {
-  if (!result) throw new Error("it has just been removed");
-  await cacheResult(result, new Date());
-  return Object.keys(result.passport.tables);
 }
 
 /** Plans in a process of its own, which reads the code as it is now. */

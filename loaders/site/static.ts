@@ -30,7 +30,9 @@ export interface ServeOptions {
 /** Serves until interrupted. @throws {UserError} where the folder holds no site, or no port is free */
 export async function serve(folder: string, { host, port }: ServeOptions): Promise<void> {
   if (!(await fileAt(join(folder, "index.html")))) throw new UserError(messages.noSite(folder));
-  const listening = await listen((request, response) => void answer(folder, host, request, response), host, port);
+  const handle = (request: IncomingMessage, response: ServerResponse) =>
+    void answer(folder, host, request, response).catch((error: Error) => response.destroy(error));
+  const listening = await listen(handle, host, port);
   await serveUntil(untilInterrupted(), listening, port);
 }
 

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Project, processesOf, Running } from "../project.js";
@@ -46,7 +47,7 @@ describe("a build", () => {
   test("computes what is missing and writes a site whose data carries its passport", async () => {
     const { code, stdout, stderr } = await project.run("build");
     expect(stderr).toMatch(/^counts has to be computed: there is no result yet$/m);
-    expect(stderr).toMatch(/^The site is in .*dist\.$/m);
+    expect(stderr).toMatch(/^The site is in dist\.$/m);
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
     const files = site();
     expect(files.get("index.html")?.toString()).toMatch(/<html lang="en">/);
@@ -66,6 +67,26 @@ describe("a build", () => {
   test("of the same gives the same, byte by byte", async () => {
     const before = site();
     expect((await project.run("build")).code).toBe(0);
+    expect(site()).toEqual(before);
+  });
+
+  test("that is killed leaves the last site, and is not in the way of the next", async () => {
+    const before = site();
+    const build = project.start("build");
+    await build.until(/weights is fresh/);
+    await sleep(1000);
+    build.killGroup("SIGKILL");
+    await build.finished;
+    expect(site()).toEqual(before);
+    expect((await project.run("build")).code).toBe(0);
+    expect(site()).toEqual(before);
+  });
+
+  test("waits for another that is at work", async () => {
+    const before = site();
+    const builds = await Promise.all([project.run("build"), project.run("build")]);
+    expect(builds.map(({ code }) => code)).toEqual([0, 0]);
+    expect(builds.filter(({ stderr }) => stderr.startsWith("Another build is at work"))).toHaveLength(1);
     expect(site()).toEqual(before);
   });
 
