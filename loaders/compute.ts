@@ -10,7 +10,7 @@ import { fileSource } from "./files.js";
 import { readJsonl } from "./inputs.js";
 import { hashModel, identityOf, type Job } from "./job.js";
 import { messages } from "./messages.js";
-import { modelName, projectPath, workFolder } from "./project.js";
+import { modelName, publicPath, workFolder } from "./project.js";
 import { checkout, machine, packageVersion } from "./provenance.js";
 import { sha256 } from "./store/code.js";
 import type { Identity } from "./store/key.js";
@@ -91,7 +91,7 @@ function about({ title, question }: Experiment, { experiment, parameters, inputs
     question,
     parameters,
     ...(typeof parameters.seed === "number" ? { seed: parameters.seed } : {}),
-    inputs: Object.fromEntries(Object.entries(inputs).map(([name, file]) => [name, projectPath(file)])),
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, file]) => [name, publicPath(file)])),
   };
 }
 
@@ -108,5 +108,5 @@ function subject({ experiment, model }: Job, backend: Backend | undefined): Retu
 
 async function modelRecord(folder: string): Promise<ModelRecord> {
   const { control } = await openCheckpoint(fileSource(folder));
-  return { name: modelName(folder), folder: projectPath(folder), ...(control === undefined ? {} : { control }) };
+  return { name: modelName(folder), folder: publicPath(folder), ...(control === undefined ? {} : { control }) };
 }

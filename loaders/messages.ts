@@ -17,7 +17,6 @@ export const messages = {
   noPrompts: (experiment: string) => `The experiment ${experiment} reads no prompts that --prompts could replace.`,
   unknownParameter: (experiment: string, name: string, known: readonly string[]) =>
     `The experiment ${experiment} has no parameter ${name}: it has ${list(known)}.`,
-  parameterOfNone: (name: string) => `None of these experiments has a parameter ${name}.`,
   badParameter: (experiment: string, name: string, text: string, wanted: string) =>
     `The parameter ${name} of ${experiment} cannot be ${JSON.stringify(text)}: it must be ${wanted}.`,
   saveIsForDefaults:

@@ -21,8 +21,16 @@ export function modelName(folder: string): string {
   return basename(resolve(folder));
 }
 
-/** Relative to the project where the path lies in it, for messages and passports. */
+/** Relative to the project where the path lies in it, for messages. */
 export function projectPath(path: string): string {
-  const inside = relative(root, path);
-  return inside.startsWith("..") ? path : inside;
+  return isInside(path) ? relative(root, path) : path;
+}
+
+/** For passports, which are published: tells nothing of the rest of the machine. */
+export function publicPath(path: string): string {
+  return isInside(path) ? relative(root, path) : basename(path);
+}
+
+function isInside(path: string): boolean {
+  return !relative(root, path).startsWith("..");
 }

@@ -10,7 +10,7 @@ export interface TableRecord {
 
 export interface ModelRecord {
   readonly name: string;
-  /** Relative to the project where it lies in it. */
+  /** Relative to the project where it lies in it, otherwise only its name. */
   readonly folder: string;
   /** What kind of control it is, where it is one and not a trained model. */
   readonly control?: string;

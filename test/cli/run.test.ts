@@ -101,7 +101,9 @@ describe("a committed result", () => {
     const { code, stderr } = await project.run("run", "weights", "--model", bundled, "--save");
     expect(stderr).toMatch(/^--save keeps what the pages show by default/);
     expect(code).toBe(2);
-    expect(await stateOf("weights", "--model", bundled)).toMatchObject({ model: "observatory-8m", state: "stale" });
+    await project.run("run", "weights", "--model", bundled, "--out", "elsewhere");
+    expect(passportOf("elsewhere/weights").model).toEqual({ name: "observatory-8m", folder: "observatory-8m" });
+    expect(await stateOf("weights", "--model", bundled)).toMatchObject({ model: "observatory-8m", state: "fresh" });
   });
 });
 
