@@ -52,10 +52,12 @@ def retrieval_table(records: list[dict]) -> str:
     return table(["task", "tokens", "mean over ten depths", "by depth, first entry to last"], rows)
 
 
-def variant_table() -> str:
+def variant_table(variants: tuple[str, ...], seeds: str = "[0-9]") -> str:
+    """`seeds`: what follows VARIANT- in the names of the runs to show, as a glob; one length of training per table."""
     rows = []
-    for variant in ("rope", "alibi", "learned", "nope", "softmax1"):
-        runs = [[record for record in read(path.stem) if record["record"] == "checkpoint"][-1] for path in sorted(RECORDS.glob(f"{variant}-*.jsonl"))]
+    for variant in variants:
+        runs = [[record for record in read(path.stem) if record["record"] == "checkpoint"][-1]
+                for path in sorted(RECORDS.glob(f"{variant}-{seeds}.jsonl"))]
         columns = list(zip(*map(statistics_row, runs)))
         rows.append([variant, *(", ".join(map(str, column)) for column in columns)])
     return table(["variant", "held-out loss", "heads > 0.3", "> 0.1", "largest first-token mass", "best previous-token", "best induction"], rows)
@@ -92,7 +94,8 @@ def overlap() -> str:
 def main() -> None:
     records = read("main")
     sections = {"facts": facts(records), "training": run_table(records), "retrieval": retrieval_table(records),
-                "variants": variant_table(), "overlap": overlap(), "sources": source_table()}
+                "variants": variant_table(("rope", "alibi", "learned", "nope", "softmax1")),
+                "longer": variant_table(("rope", "softmax1"), "long-[0-9]"), "overlap": overlap(), "sources": source_table()}
     card = CARD.read_text()
     for name, content in sections.items():
         card = re.sub(rf"(<!-- {name} -->\n).*?(<!-- end -->)", lambda found: found[1] + content + "\n" + found[2], card, flags=re.S)
