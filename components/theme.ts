@@ -17,7 +17,7 @@ export function onModeChange(callback: () => void): () => void {
 const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
 
 /** A chart narrower than this puts the titles of its legends above them. */
-const NARROW = 480;
+const NARROW = 400;
 
 export function vegaConfig(of: Mode, width: number): Config {
   const { text, muted, line, categories, sequential, diverging } = palettes[of];

@@ -44,15 +44,16 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
 
 export const marks = "main svg.marks, main canvas.marks";
 
-/** Until no cell is loading and the charts are the same in two looks a moment apart. */
+/** Until every figure that the page's cells make is there, and the charts are the same in two looks a moment apart. */
 export async function settled(page: Page): Promise<void> {
-  await page.locator(marks).first().waitFor({ state: "attached", timeout: 30_000 });
+  const scripts = await page.locator("script[type=module]:not([src])").allTextContents();
+  const figures = scripts.join().match(/\bfigure\(\{/g)?.length ?? 0;
   let before = "";
   await vi.waitUntil(
     async () => {
-      const loading = await page.locator("observablehq-loading").count();
+      const missing = figures - (await page.locator("main figure.figure").count());
       const now = JSON.stringify(await charts(page));
-      const same = loading === 0 && now === before;
+      const same = missing <= 0 && now === before;
       before = now;
       return same;
     },
