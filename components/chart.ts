@@ -75,7 +75,7 @@ export class Chart {
   readonly element: HTMLDivElement;
   #view: View | undefined;
   #rows: readonly Row[] = [];
-  #spec: Spec = {};
+  #spec: Spec | undefined;
   #width = 0;
   /** What the drawn view was built from; the same again means that only the rows are new. */
   #drawn = "";
@@ -153,11 +153,11 @@ export class Chart {
 
   #resolve(of: Mode): Unit {
     const width = this.#width || 640;
-    return typeof this.#spec === "function" ? this.#spec({ width, mode: of, rows: this.#rows }) : this.#spec;
+    return typeof this.#spec === "function" ? this.#spec({ width, mode: of, rows: this.#rows }) : (this.#spec ?? {});
   }
 
   #draw(): void {
-    if (this.#width === 0) return; // Not on the page yet: the observer calls again.
+    if (this.#width === 0 || !this.#spec) return; // Not on the page yet, or without rows: there will be another call.
     const of = mode();
     const unit = this.#resolve(of);
     const renderer = this.#rows.length > CANVAS_ABOVE ? "canvas" : "svg";

@@ -83,68 +83,83 @@ function plain(value: unknown): unknown {
   return toJSON ? toJSON.call(value) : value;
 }
 
-export class Database {
-  readonly tables = new Map<string, TableInfo>();
-  /** Tables that could not be loaded, with the sentence that says why. */
-  readonly failures = new Map<string, string>();
-  readonly #connection: duckdb.AsyncDuckDBConnection;
+async function connect(): Promise<duckdb.AsyncDuckDBConnection> {
+  const connection = await (await instance).connect();
+  await connection.query("SET autoload_known_extensions=false");
+  return connection;
+}
 
-  constructor(connection: duckdb.AsyncDuckDBConnection) {
-    this.#connection = connection;
+export class Database {
+  readonly #connection = connect();
+  readonly #tables = new Map<string, Promise<TableInfo>>();
+
+  /** Begins to load every file; queries wait for the tables that they name and for no other. */
+  constructor(files: Readonly<Record<string, string>>) {
+    for (const [name, href] of Object.entries(files))
+      this.#tables.set(name, this.#insert(name, href, fetchBytes(href)));
+    // Whoever asks for a table or sends a query is told; until then a rejection must not count as unhandled.
+    for (const promise of [this.#connection, ...this.#tables.values()]) promise.catch(() => undefined);
   }
 
   /** Inserts a file as a table, replacing an older one, because cells run again. */
-  async insert(name: string, href: string, bytes: Promise<Uint8Array>): Promise<void> {
+  async #insert(name: string, href: string, bytes: Promise<Uint8Array>): Promise<TableInfo> {
     try {
       const stream = await bytes;
       const schema = readSchema(stream);
-      await this.#connection.query(`DROP TABLE IF EXISTS "${name}"`);
-      await this.#connection.insertArrowFromIPCStream(stream, { name, create: true });
-      this.tables.set(name, {
+      const connection = await this.#connection;
+      await connection.query(`DROP TABLE IF EXISTS "${name}"`);
+      await connection.insertArrowFromIPCStream(stream, { name, create: true });
+      return {
         name,
         meaning: schema.metadata.get("meaning"),
         columns: schema.fields.map(describe),
         passport: parsePassport(schema.metadata.get("passport")),
         href,
-      });
+      };
     } catch (error) {
-      this.failures.set(name, `The data file ${fileName(href)} could not be used: ${reason(error)}`);
+      throw new Error(`The data file ${fileName(href)} could not be used: ${reason(error)}`);
     }
+  }
+
+  /** What is known about a table. Rejects with a sentence where its file could not be used. */
+  async table(name: string): Promise<TableInfo> {
+    const table = this.#tables.get(name);
+    if (!table) throw new Error(`This page has no table ${name}.`);
+    return table;
+  }
+
+  /** The parameters of the run that wrote a table; none where its file could not be used. */
+  async parameters(name: string): Promise<Readonly<Record<string, unknown>>> {
+    const table = await this.table(name).catch(() => undefined);
+    const parameters = table?.passport?.parameters;
+    return typeof parameters === "object" && parameters !== null ? { ...parameters } : {};
   }
 
   /** Rows as plain objects with numbers. `$name` in the SQL stands for the parameter of that name. */
   async query(sql: string, parameters?: Parameters): Promise<Row[]> {
     const bound = bind(sql, parameters);
-    for (const [name, sentence] of this.failures)
-      if (new RegExp(`\\b${name}\\b`).test(bound)) throw new Error(sentence);
-    const result = await this.#connection.query(bound);
+    const named = [...this.#tables].filter(([name]) => new RegExp(`\\b${name}\\b`).test(bound));
+    await Promise.all(named.map(([, table]) => table));
+    const result = await (await this.#connection).query(bound);
     const columns = result.schema.fields.map((field, i) => [field.name, result.getChildAt(i)!] as const);
     return Array.from({ length: result.numRows }, (_, i) =>
       Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
     );
   }
 
-  close(): Promise<void> {
-    return this.#connection.close();
+  async close(): Promise<void> {
+    await (await this.#connection).close();
   }
 }
 
 /**
  * One table per name, from the addresses of Arrow files: `{heads: FileAttachment("data/entropy/heads.arrow").href}`.
- * (Framework takes an attachment without a member to mean `.arrow()`, which it would fetch from a CDN.) A file that fails does not stop the others: the charts that
- * need it say why they are empty. The connection closes when `invalidation` resolves; the instance stays for the page.
+ * (Framework takes an attachment without a member to mean `.arrow()`, which it would fetch from a CDN.) It is there at
+ * once, so that the page is too; a file that fails costs only the charts that need it, and they say why. The connection
+ * closes when `invalidation` resolves; the instance stays for the page.
  */
-export async function database(
-  files: Readonly<Record<string, string>>,
-  invalidation?: Promise<unknown>,
-): Promise<Database> {
-  const bytes = Object.values(files).map(fetchBytes);
-  // A rejection is reported by insert(); until it gets there it must not count as unhandled.
-  for (const pending of bytes) pending.catch(() => undefined);
-  const connection = await (await instance).connect();
-  await connection.query("SET autoload_known_extensions=false");
-  const db = new Database(connection);
-  for (const [i, [name, href]] of Object.entries(files).entries()) await db.insert(name, href, bytes[i]);
+export function database(files: Readonly<Record<string, string>>, invalidation?: Promise<unknown>): Database {
+  const db = new Database(files);
   invalidation?.then(() => db.close());
   return db;
 }

@@ -79,12 +79,15 @@ class FigureView {
   }
 
   /** A control that is dragged runs its cell faster than the query: only the latest run that waits gets its turn. */
-  async update(options: FigureOptions): Promise<void> {
+  update(options: FigureOptions): void {
     const turn = ++this.#turn;
-    await this.#running;
-    if (turn !== this.#turn) return;
-    this.#running = this.#run(options);
-    await this.#running;
+    this.element.setAttribute("aria-busy", "true");
+    if (turn === 1) this.#write(typeof options.claim === "string" ? options.claim : "", options.note);
+    this.#running = this.#running.then(async () => {
+      if (turn !== this.#turn) return;
+      await this.#run(options);
+      if (turn === this.#turn) this.element.removeAttribute("aria-busy");
+    });
   }
 
   /** Runs the query and shows its rows; a query that fails or finds nothing becomes a sentence. */
@@ -98,18 +101,26 @@ class FigureView {
       this.#rows = [];
       this.#show(error instanceof Error ? error.message : String(error));
     }
+    await this.#fillFoot();
     this.#fillDetails();
-    this.#fillFoot();
   }
 
   /** What stands under the chart changes only with the data files, so that what is open stays open. */
-  #fillFoot(): void {
+  async #fillFoot(): Promise<void> {
     const { db, table, compact } = this.#options;
     const names = typeof table === "string" ? [table] : table;
-    const tables = names.map((name) => db.tables.get(name)).filter((found) => found !== undefined);
-    if (tables.every((found, i) => found === this.#tables[i]) && this.#foot.hasChildNodes()) return;
+    const found = await Promise.allSettled(names.map((name) => db.table(name)));
+    const tables = found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    if (tables.every((of, i) => of === this.#tables[i]) && this.#foot.hasChildNodes()) return;
     this.#tables = tables;
     this.#foot.replaceChildren(...passportsOf(tables), ...(compact ? [] : [this.#details]));
+  }
+
+  #write(claim: string, note: string | undefined): void {
+    this.#caption.replaceChildren(
+      element("p", { class: "claim" }, claim),
+      ...(note ? [element("p", { class: "note" }, note)] : []),
+    );
   }
 
   #show(problem: string | undefined): void {
@@ -117,11 +128,7 @@ class FigureView {
     this.#message.hidden = problem === undefined;
     this.#message.textContent = problem ?? "";
     this.#chart.element.hidden = problem !== undefined;
-    const sentence = typeof claim === "string" ? claim : this.#rows.length ? claim(this.#rows) : "";
-    this.#caption.replaceChildren(
-      element("p", { class: "claim" }, sentence),
-      ...(note ? [element("p", { class: "note" }, note)] : []),
-    );
+    this.#write(typeof claim === "string" ? claim : this.#rows.length ? claim(this.#rows) : "", note);
     if (problem !== undefined) return;
     this.#chart.element.setAttribute("aria-label", summary ? summary(this.#rows) : describe(this.#rows));
     this.#chart.update(this.#rows, spec);
@@ -216,24 +223,23 @@ const figures = new Map<string, FigureView>();
 
 /**
  * The figure of that id: the same element when its cell runs again, so that what is open stays open and nothing jumps.
- * Hand it to `display`, or to `view` where `select` is given.
+ * It is there at once, with the room that its chart will take, and fills when its rows come. Hand it to `display`, or
+ * to `view` where `select` is given.
  */
-export async function figure(options: FigureOptions, invalidation?: Promise<unknown>): Promise<Figure> {
-  let view = figures.get(options.id);
-  if (!view) {
-    view = new FigureView(options);
+export function figure(options: FigureOptions, invalidation?: Promise<unknown>): Figure {
+  const view = figures.get(options.id) ?? new FigureView(options);
+  if (!figures.has(options.id)) {
     figures.set(options.id, view);
     reveal(view.element);
   }
-  const current = view;
-  await current.update(options);
+  view.update(options);
   // A cell that is deleted, not run again, leaves its figure off the page: dispose of it then.
   invalidation?.then(() =>
     setTimeout(() => {
-      if (current.element.isConnected || figures.get(options.id) !== current) return;
+      if (view.element.isConnected || figures.get(options.id) !== view) return;
       figures.delete(options.id);
-      current.dispose();
+      view.dispose();
     }, 1000),
   );
-  return current.element;
+  return view.element;
 }

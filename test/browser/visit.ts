@@ -44,16 +44,17 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
 
 export const marks = "main svg.marks, main canvas.marks";
 
-/** Until every figure that the page's cells make is there, and the charts are the same in two looks a moment apart. */
+/** Until every figure that the page's cells make is there and at rest, and the charts are the same in two looks. */
 export async function settled(page: Page): Promise<void> {
   const scripts = await page.locator("script[type=module]:not([src])").allTextContents();
   const figures = scripts.join().match(/\bfigure\(\{/g)?.length ?? 0;
   let before = "";
   await vi.waitUntil(
     async () => {
-      const missing = figures - (await page.locator("main figure.figure").count());
+      const rested = await page.locator("main figure.figure:not([aria-busy=true])").count();
+      const busy = await page.locator("main [aria-busy=true]").count();
       const now = JSON.stringify(await charts(page));
-      const same = missing <= 0 && now === before;
+      const same = rested >= figures && busy === 0 && now === before;
       before = now;
       return same;
     },
