@@ -23,11 +23,7 @@ export interface Numeric extends FieldOptions {
 
 const FORMAT = ".3~g";
 
-function axis(
-  { field, title, format, domain, zero = false, log, whole }: Numeric,
-  channel: "x" | "y",
-  nice = channel === "y",
-): Unit {
+function axis({ field, title, format, domain, zero = false, log, whole }: Numeric, channel: "x" | "y"): Unit {
   return {
     field,
     type: "quantitative",
@@ -40,7 +36,7 @@ function axis(
     },
     scale: {
       ...(log ? { type: "log", base: log } : { zero }),
-      ...(domain ? { domain, clamp: true } : { nice }),
+      ...(domain ? { domain, clamp: true } : { nice: channel === "y" }),
     },
   };
 }
@@ -265,11 +261,11 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
           ? [
               {
                 mark: { type: "rule", strokeWidth: 2, opacity: 0.6, tooltip: false },
-                encoding: { y, ...colour, x: { ...axis(value, "x", true), field: low }, x2: { field: high } },
+                encoding: { y, ...colour, x: { ...axis(value, "x"), field: low }, x2: { field: high } },
               },
             ]
           : []),
-        { mark: { type: "point", size: 70 }, encoding: { y, ...colour, x: axis(value, "x", true), tooltip } },
+        { mark: { type: "point", size: 70 }, encoding: { y, ...colour, x: axis(value, "x"), tooltip } },
       ],
     };
   };
