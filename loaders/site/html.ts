@@ -1,19 +1,10 @@
 /** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
 import { parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
-import { addPlaceholders } from "./placeholders.js";
 
-/** The page, in the same order and with the same content, and with room for what its cells will show. */
+/** The page, in the same order and with the same content. */
 export function polish(html: string): string {
   const document = parse(html);
-  const all = [...elements(document)];
-  all.forEach(improve);
-  addPlaceholders(
-    document,
-    all
-      .filter(({ tagName }) => tagName === "script")
-      .map(textOf)
-      .join("\n"),
-  );
+  for (const element of elements(document)) improve(element);
   return serialize(document);
 }
 
