@@ -1,10 +1,19 @@
 /** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
 import { parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { addPlaceholders } from "./placeholders.js";
 
-/** The page, in the same order and with the same content. */
+/** The page, in the same order and with the same content, and with room for what its cells will show. */
 export function polish(html: string): string {
   const document = parse(html);
-  for (const element of elements(document)) improve(element);
+  const all = [...elements(document)];
+  all.forEach(improve);
+  addPlaceholders(
+    document,
+    all
+      .filter(({ tagName }) => tagName === "script")
+      .map(textOf)
+      .join("\n"),
+  );
   return serialize(document);
 }
 
