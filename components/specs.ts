@@ -23,7 +23,11 @@ export interface Numeric extends FieldOptions {
 
 const FORMAT = ".3~g";
 
-function axis({ field, title, format, domain, zero = false, log, whole }: Numeric, channel: "x" | "y"): Unit {
+function axis(
+  { field, title, format, domain, zero = false, log, whole }: Numeric,
+  channel: "x" | "y",
+  nice = channel === "y",
+): Unit {
   return {
     field,
     type: "quantitative",
@@ -36,7 +40,7 @@ function axis({ field, title, format, domain, zero = false, log, whole }: Numeri
     },
     scale: {
       ...(log ? { type: "log", base: log } : { zero }),
-      ...(domain ? { domain, clamp: true } : { nice: channel === "y" }),
+      ...(domain ? { domain, clamp: true } : { nice }),
     },
   };
 }
@@ -261,11 +265,11 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
           ? [
               {
                 mark: { type: "rule", strokeWidth: 2, opacity: 0.6, tooltip: false },
-                encoding: { y, ...colour, x: { ...axis(value, "x"), field: low }, x2: { field: high } },
+                encoding: { y, ...colour, x: { ...axis(value, "x", true), field: low }, x2: { field: high } },
               },
             ]
           : []),
-        { mark: { type: "point", size: 70 }, encoding: { y, ...colour, x: axis(value, "x"), tooltip } },
+        { mark: { type: "point", size: 70 }, encoding: { y, ...colour, x: axis(value, "x", true), tooltip } },
       ],
     };
   };
