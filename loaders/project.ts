@@ -4,7 +4,6 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-export const experimentsFolder = join(root, "loaders/experiments");
 export const dataFolder = join(root, "data");
 export const resultsFolder = join(dataFolder, "results");
 export const bundledModel = join(dataFolder, "models/observatory-8m");

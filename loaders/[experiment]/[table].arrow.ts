@@ -5,9 +5,9 @@
 import { parseArgs } from "node:util";
 import { UserError } from "../../engine/errors.js";
 import { chosenExperiments } from "../cli/experiments.js";
-import { fulfil } from "../fulfil.js";
 import { messages } from "../messages.js";
-import { planFor } from "../plan.js";
+import { fulfil } from "../runner/fulfil.js";
+import { planFor } from "../runner/plan.js";
 import { servedTable } from "../site/cache.js";
 import { report, say, untilInterrupted } from "../terminal.js";
 

@@ -1,12 +1,12 @@
 import { join, resolve } from "node:path";
 import type { Device } from "../../engine/backend.js";
 import { UserError } from "../../engine/errors.js";
-import { fulfil } from "../fulfil.js";
-import type { JobOptions } from "../job.js";
 import { messages } from "../messages.js";
-import { planFor } from "../plan.js";
 import { bundledModel, projectPath, resultsFolder, workFolder } from "../project.js";
-import type { Outcome } from "../run.js";
+import { fulfil } from "../runner/fulfil.js";
+import type { JobOptions } from "../runner/job.js";
+import { planFor } from "../runner/plan.js";
+import type { Outcome } from "../runner/run.js";
 import { withLock } from "../store/lock.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { chosenExperiments } from "./experiments.js";

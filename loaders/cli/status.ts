@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { experimentIds } from "../experiments/index.js";
-import { planFor } from "../plan.js";
 import { modelName, projectPath, workFolder } from "../project.js";
+import { planFor } from "../runner/plan.js";
 import { passportFile } from "../store/result.js";
 import { Store } from "../store/store.js";
 import { color, say } from "../terminal.js";

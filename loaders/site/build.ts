@@ -2,10 +2,10 @@
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { experimentIds } from "../experiments/index.js";
-import { fulfil } from "../fulfil.js";
 import { messages } from "../messages.js";
-import { planFor } from "../plan.js";
 import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { fulfil } from "../runner/fulfil.js";
+import { planFor } from "../runner/plan.js";
 import { withLock } from "../store/lock.js";
 import type { Result } from "../store/result.js";
 import { absent } from "../store/system.js";

@@ -5,9 +5,9 @@
 import { readdir, readFile, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.js";
-import { withMetadata } from "../encoder.js";
 import { messages } from "../messages.js";
 import { siteCache, siteSource } from "../project.js";
+import { withMetadata } from "../runner/encoder.js";
 import { sha256 } from "../store/code.js";
 import type { Result } from "../store/result.js";
 import { absent, writeFlushed } from "../store/system.js";

@@ -6,10 +6,10 @@ import { Random } from "../../../engine/random.js";
 import { randomCheckpoint } from "../../../engine/random-weights.js";
 import { Tokenizer } from "../../../engine/tokenizer.js";
 import { openBackend } from "../../../loaders/devices.js";
-import { Encoder as TableEncoder } from "../../../loaders/encoder.js";
 import type { Context, Experiment, Parameters } from "../../../loaders/experiment.js";
 import { fileSource } from "../../../loaders/files.js";
 import { root } from "../../../loaders/project.js";
+import { Encoder as TableEncoder } from "../../../loaders/runner/encoder.js";
 
 /** One token per printable character, "Ġ" for the space and "Ċ" for the newline, and a start token. */
 export function characterTokenizer(startToken: number | null = 0): Tokenizer {

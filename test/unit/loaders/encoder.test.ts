@@ -1,6 +1,6 @@
 import { tableFromIPC } from "apache-arrow";
 import { describe, expect, test } from "vitest";
-import { Encoder, withMetadata } from "../../../loaders/encoder.js";
+import { Encoder, withMetadata } from "../../../loaders/runner/encoder.js";
 import { table } from "../../../loaders/table.js";
 import { openDuckDb } from "./duckdb.js";
 

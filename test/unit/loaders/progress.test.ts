@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Job } from "../../../loaders/job.js";
-import { progressDisplay } from "../../../loaders/progress.js";
+import type { Job } from "../../../loaders/runner/job.js";
+import { progressDisplay } from "../../../loaders/runner/progress.js";
 
 const job = (experiment: string): Job => ({ experiment, parameters: {}, inputs: {} });
 const jobs = [job("sinks"), job("entropy")];

@@ -1,5 +1,5 @@
 /** The process that computes one job for `runJobs`, and reports to it. It ends with its parent, however that ends. */
-import { UserError } from "../engine/errors.js";
+import { UserError } from "../../engine/errors.js";
 import { compute } from "./compute.js";
 import type { Job } from "./job.js";
 

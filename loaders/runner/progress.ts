@@ -1,8 +1,8 @@
 /** The state of running jobs on stderr: a block that is redrawn on a terminal, plain lines elsewhere. */
 
+import { color } from "../terminal.js";
 import type { Job } from "./job.js";
 import type { RunEvent } from "./run.js";
-import { color } from "./terminal.js";
 
 export interface ProgressDisplay {
   readonly update: (job: Job, event: RunEvent) => void;

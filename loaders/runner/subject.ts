@@ -1,11 +1,11 @@
 /** What an experiment on a model is given: the model, its untrained control and its tokenizer, each opened when asked for. */
-import type { Backend } from "../engine/backend.js";
-import { openCheckpoint } from "../engine/checkpoint.js";
-import { Model } from "../engine/model.js";
-import { randomCheckpoint } from "../engine/random-weights.js";
-import { openTokenizer } from "../engine/tokenizer.js";
-import type { Context } from "./experiment.js";
-import { fileSource } from "./files.js";
+import type { Backend } from "../../engine/backend.js";
+import { openCheckpoint } from "../../engine/checkpoint.js";
+import { Model } from "../../engine/model.js";
+import { randomCheckpoint } from "../../engine/random-weights.js";
+import { openTokenizer } from "../../engine/tokenizer.js";
+import type { Context } from "../experiment.js";
+import { fileSource } from "../files.js";
 
 /** Every control of a result is initialised from this seed. */
 const controlSeed = 0;

@@ -1,19 +1,19 @@
 /** What there is to compute: an experiment with everything that its result depends on, and the key of that result. */
 import { readFile } from "node:fs/promises";
-import { join, relative, resolve } from "node:path";
-import type { Device } from "../engine/backend.js";
-import { openCheckpoint } from "../engine/checkpoint.js";
-import { UserError } from "../engine/errors.js";
-import type { Parameters } from "./experiment.js";
-import { loadExperiment } from "./experiments/index.js";
-import { fileSource } from "./files.js";
-import { readJsonl } from "./inputs.js";
-import { messages } from "./messages.js";
-import { bundledModel, dataFolder, experimentsFolder, root, workFolder } from "./project.js";
-import { codeOf, sha256 } from "./store/code.js";
-import { type Identity, type KeyParts, keyOf } from "./store/key.js";
-import { packageVersions } from "./store/packages.js";
-import { absent } from "./store/system.js";
+import { join, resolve } from "node:path";
+import type { Device } from "../../engine/backend.js";
+import { openCheckpoint } from "../../engine/checkpoint.js";
+import { UserError } from "../../engine/errors.js";
+import type { Parameters } from "../experiment.js";
+import { loadExperiment } from "../experiments/index.js";
+import { fileSource } from "../files.js";
+import { readJsonl } from "../inputs.js";
+import { messages } from "../messages.js";
+import { bundledModel, dataFolder, root, workFolder } from "../project.js";
+import { codeOf, sha256 } from "../store/code.js";
+import { type Identity, type KeyParts, keyOf } from "../store/key.js";
+import { packageVersions } from "../store/packages.js";
+import { absent } from "../store/system.js";
 
 /** Nothing in it is left to a default. It can be sent to another process. */
 export interface Job {
@@ -85,8 +85,8 @@ function parse(id: string, name: string, text: string, like: Parameters[string])
 
 /** The module of an experiment, and what runs around it: a change in any of it can change the numbers. */
 function modulesOf({ experiment, model }: Job): string[] {
-  const around = ["loaders/execute.ts", ...(model === undefined ? [] : ["loaders/subject.ts", "loaders/devices.ts"])];
-  return [`${relative(root, experimentsFolder)}/${experiment}.ts`, ...around];
+  const around = ["runner/execute.ts", ...(model === undefined ? [] : ["runner/subject.ts", "devices.ts"])];
+  return [`experiments/${experiment}.ts`, ...around].map((module) => `loaders/${module}`);
 }
 
 /** The package that runs models on a device; those of the other devices are not part of a key. */

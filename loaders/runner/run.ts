@@ -4,10 +4,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { messages } from "../messages.js";
+import { openResult, type Result } from "../store/result.js";
 import { forkModule } from "./fork.js";
 import type { Job } from "./job.js";
-import { messages } from "./messages.js";
-import { openResult, type Result } from "./store/result.js";
 import type { WorkOrder, WorkReport } from "./worker.js";
 
 export interface RunOptions {

@@ -1,7 +1,8 @@
 /** Runs an experiment: its rows through the gate into tables, its evidence through its claims into verdicts. */
+
+import type { Context, Experiment, Parameters } from "../experiment.js";
+import { batch, table } from "../table.js";
 import { Encoder } from "./encoder.js";
-import type { Context, Experiment, Parameters } from "./experiment.js";
-import { batch, table } from "./table.js";
 
 export const verdicts = table("verdicts", "What each claim of the experiment came to, by its rule.", {
   claim: { kind: "text", meaning: "the claim's name in the experiment" },

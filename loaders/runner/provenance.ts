@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { root } from "./project.js";
+import { root } from "../project.js";
 
 export function machine(): Record<string, string> {
   return {

@@ -1,6 +1,6 @@
 /** A process that plans all experiments and ends: the preview outlives the code it plans with, and must see it change. */
-import { UserError } from "../engine/errors.js";
-import { experimentIds } from "./experiments/index.js";
+import { UserError } from "../../engine/errors.js";
+import { experimentIds } from "../experiments/index.js";
 import { type Plan, planFor } from "./plan.js";
 
 export interface PlanOrder {

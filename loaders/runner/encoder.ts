@@ -22,7 +22,7 @@ import {
   Utf8,
   vectorFromArray,
 } from "apache-arrow";
-import type { Column, Kind, Table } from "./table.js";
+import type { Column, Kind, Table } from "../table.js";
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 type Storage = Int32Array | Float32Array | Float64Array | Uint8Array;

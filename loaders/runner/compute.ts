@@ -1,22 +1,22 @@
 /** Computes one job in this process and puts the result under its key, with a passport that says how it came to be. */
 import { isDeepStrictEqual } from "node:util";
-import type { Backend } from "../engine/backend.js";
-import { openCheckpoint } from "../engine/checkpoint.js";
-import { openBackend } from "./devices.js";
+import type { Backend } from "../../engine/backend.js";
+import { openCheckpoint } from "../../engine/checkpoint.js";
+import { openBackend } from "../devices.js";
+import type { Context, Experiment } from "../experiment.js";
+import { loadExperiment } from "../experiments/index.js";
+import { fileSource } from "../files.js";
+import { readJsonl } from "../inputs.js";
+import { messages } from "../messages.js";
+import { modelName, publicPath, workFolder } from "../project.js";
+import { sha256 } from "../store/code.js";
+import type { Identity } from "../store/key.js";
+import { type ModelRecord, type Passport, stableMetadata } from "../store/passport.js";
+import type { Result } from "../store/result.js";
+import { Store } from "../store/store.js";
 import { execute } from "./execute.js";
-import type { Context, Experiment } from "./experiment.js";
-import { loadExperiment } from "./experiments/index.js";
-import { fileSource } from "./files.js";
-import { readJsonl } from "./inputs.js";
 import { hashModel, identityOf, type Job } from "./job.js";
-import { messages } from "./messages.js";
-import { modelName, publicPath, workFolder } from "./project.js";
 import { checkout, machine, packageVersion } from "./provenance.js";
-import { sha256 } from "./store/code.js";
-import type { Identity } from "./store/key.js";
-import { type ModelRecord, type Passport, stableMetadata } from "./store/passport.js";
-import type { Result } from "./store/result.js";
-import { Store } from "./store/store.js";
 import { openSubject } from "./subject.js";
 
 export interface ComputeOptions {

@@ -1,14 +1,13 @@
 /** Turns plans into results: takes those that stand, computes the rest, and says on stderr what is worth knowing. */
 import { availableParallelism } from "node:os";
-import { messages } from "./messages.js";
+import { messages } from "../messages.js";
+import { projectPath, workFolder } from "../project.js";
+import { openResult } from "../store/result.js";
+import { Store } from "../store/store.js";
+import { color, say } from "../terminal.js";
 import type { Plan } from "./plan.js";
 import { progressDisplay } from "./progress.js";
-import { projectPath, workFolder } from "./project.js";
-
 import { type Failure, type Outcome, runJobs } from "./run.js";
-import { openResult } from "./store/result.js";
-import { Store } from "./store/store.js";
-import { color, say } from "./terminal.js";
 
 export interface FulfilOptions {
   readonly signal: AbortSignal;

@@ -3,13 +3,13 @@
  * store's, or what has changed since the nearest one. Plain data, so that another process can make it.
  */
 import { join, resolve } from "node:path";
-import { UserError } from "../engine/errors.js";
+import { UserError } from "../../engine/errors.js";
+import { messages } from "../messages.js";
+import { bundledModel, modelName, resultsFolder, workFolder } from "../project.js";
+import { differences, type Identity, some } from "../store/key.js";
+import { CorruptResult, openResult, type Result } from "../store/result.js";
+import { Store } from "../store/store.js";
 import { identify, type Job, type JobOptions, jobOf } from "./job.js";
-import { messages } from "./messages.js";
-import { bundledModel, modelName, resultsFolder, workFolder } from "./project.js";
-import { differences, type Identity, some } from "./store/key.js";
-import { CorruptResult, openResult, type Result } from "./store/result.js";
-import { Store } from "./store/store.js";
 
 export interface Plan {
   readonly experiment: string;
