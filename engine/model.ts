@@ -16,6 +16,8 @@ export interface ForwardOptions {
   readonly chunk?: number;
   /** Stops between two chunks. */
   readonly signal?: AbortSignal;
+  /** Called after each chunk with the number of tokens that are done. */
+  readonly progress?: (tokens: number) => void;
 }
 
 /** Sessions hold a copy of the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
@@ -60,7 +62,7 @@ export class Model {
     }
     checkPrompt(prompt, this.architecture);
     checkRequest(request, prompt.ids.length);
-    return this.#afterOthers(() => this.#forward(prompt, request, chunk, options.signal));
+    return this.#afterOthers(() => this.#forward(prompt, request, chunk, options));
   }
 
   /** Frees what the model holds on its device. */
@@ -77,7 +79,12 @@ export class Model {
     return result;
   }
 
-  async #forward(prompt: Prompt, request: Request, chunk: number, signal?: AbortSignal): Promise<Forward> {
+  async #forward(
+    prompt: Prompt,
+    request: Request,
+    chunk: number,
+    { signal, progress }: ForwardOptions,
+  ): Promise<Forward> {
     const { architecture, backend } = this;
     const tokens = prompt.ids.length;
     const plan = planOf(prompt, request);
@@ -96,6 +103,7 @@ export class Model {
       const outputs = await session.run({ ...feeds, ...cache.past(start, backend) }, fetches);
       report.add({ start, queries: end - start, outputs });
       if (!last) cache.append(start, end, floats(outputs, "keys"), floats(outputs, "values"));
+      progress?.(end);
     }
     return report.finish();
   }

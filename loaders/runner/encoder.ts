@@ -106,7 +106,8 @@ class ColumnBuilder {
   }
 }
 
-function bits(bytes: ArrayLike<number>, length: number): Uint8Array {
+/** One bit per value of 0 or 1, the lowest first. */
+export function bits(bytes: ArrayLike<number>, length: number): Uint8Array {
   const packed = new Uint8Array(Math.ceil(length / 64) * 8); // Arrow pads buffers to 8 bytes
   for (let i = 0; i < length; ++i) packed[i >> 3] |= bytes[i] << (i & 7);
   return packed;
@@ -121,7 +122,10 @@ const types: Record<Kind, (column: number) => DataType> = {
   flag: () => new Bool(),
 };
 
-function schemaOf({ meaning: about, columns }: Table, metadata: ReadonlyMap<string, string>): Schema {
+export function schemaOf(
+  { meaning: about, columns }: Table,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Schema {
   const fields = Object.entries(columns).map(([name, { kind, meaning, unit, optional }], index) => {
     const description = new Map([["meaning", meaning], ...(unit ? [["unit", unit] as const] : [])]);
     return new Field(name, types[kind](index), optional ?? false, description);
@@ -131,14 +135,14 @@ function schemaOf({ meaning: about, columns }: Table, metadata: ReadonlyMap<stri
 
 export class Encoder {
   readonly #experiment: string;
-  readonly #table: Table;
+  readonly table: Table;
   readonly #names: readonly string[];
   readonly #columns: readonly ColumnBuilder[];
   #rows = 0;
 
   constructor(experiment: string, table: Table) {
     this.#experiment = experiment;
-    this.#table = table;
+    this.table = table;
     this.#names = Object.keys(table.columns);
     this.#columns = Object.values(table.columns).map((column) => new ColumnBuilder(column));
   }
@@ -154,20 +158,20 @@ export class Encoder {
         const fault = this.#columns[index].set(this.#rows, row[name]);
         if (fault !== undefined) this.#refuse(name, `${fault}: ${String(row[name])}`);
       }
-      for (const name in row) if (!Object.hasOwn(this.#table.columns, name)) this.#refuse(name, "is not declared");
+      for (const name in row) if (!Object.hasOwn(this.table.columns, name)) this.#refuse(name, "is not declared");
       ++this.#rows;
     }
   }
 
   #refuse(column: string, fault: string): never {
     throw new Error(
-      `experiment ${this.#experiment}, table ${this.#table.name}, column ${column}, row ${this.#rows}: the value ${fault}`,
+      `experiment ${this.#experiment}, table ${this.table.name}, column ${column}, row ${this.#rows}: the value ${fault}`,
     );
   }
 
   /** The stream, with its end marker. Equal rows give equal bytes. */
   finish(metadata: ReadonlyMap<string, string>): Uint8Array {
-    const schema = schemaOf(this.#table, metadata);
+    const schema = schemaOf(this.table, metadata);
     const children = this.#columns.map((column, index) => column.data(schema.fields[index].type, this.#rows));
     const data = makeData({ type: new Struct(schema.fields), length: this.#rows, nullCount: 0, children });
     return tableToIPC(new ArrowTable(schema, new RecordBatch(schema, data)), "stream");
@@ -187,6 +191,6 @@ export function withMetadata(stream: Uint8Array, metadata: ReadonlyMap<string, s
 }
 
 /** A schema message is a continuation marker, the length of its metadata, and the metadata: it has no body. */
-function firstMessageEnd(stream: Uint8Array): number {
+export function firstMessageEnd(stream: Uint8Array): number {
   return 8 + new DataView(stream.buffer, stream.byteOffset).getInt32(4, true);
 }
