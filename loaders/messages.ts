@@ -23,11 +23,43 @@ export const messages = {
     "--save keeps what the pages show by default, so it needs the bundled model and no --model, --prompts or --set.",
   folderNotEmpty: (folder: string) => `${folder} is not empty: give a folder that does not exist yet.`,
 
+  // Devices
+  noVulkan:
+    "webgpu needs Vulkan, and libvulkan.so.1 cannot be loaded: install it and a driver (Debian: libvulkan1, and mesa-vulkan-drivers or NVIDIA's driver).",
+  noAdapter:
+    "webgpu needs a GPU, and Vulkan finds none: install its driver (Debian: mesa-vulkan-drivers, or NVIDIA's driver).",
+  unknownAdapter: (name: string, known: readonly string[]) =>
+    `There is no GPU called ${JSON.stringify(name)}: there ${known.length === 1 ? "is" : "are"} ${list(known)}.`,
+
   // Inputs and models
   unreadableInput: (file: string) => `The input file ${file} cannot be read: give a JSONL file that exists.`,
   badLine: (file: string, line: number) => `${file}, line ${line} is not a JSON object: a JSONL file has one per line.`,
   emptyInput: (file: string) => `${file} holds no records: give a JSONL file with at least one line.`,
   noTokenizer: (folder: string) => `${folder} has no tokenizer.json, so its model cannot be given text.`,
+
+  // A capture
+  oneInput: "Give the prompt either by --text or by --ids, and not by both.",
+  emptyText: "--text is empty; at least one token is needed.",
+  unreadableIds: (file: string) => `The file ${file} cannot be read: --ids takes a JSON file that exists.`,
+  notSequences: (file: string) =>
+    `${file} does not hold token sequences: --ids takes a JSON file of the form [[id, …], …].`,
+  notAnId: (file: string, sequence: number, place: number, value: string) =>
+    `${file}: sequence ${sequence} holds ${value} at place ${place}, but a token id is a whole number.`,
+  inSequence: (sequence: number, sentence: string) => `Sequence ${sequence}: ${sentence}`,
+  notOneOf: (option: string, text: string, known: readonly string[]) =>
+    `${option} is ${JSON.stringify(text)}, but must be one of ${list(known)}.`,
+  notHeads: (text: string) =>
+    `--rows is ${JSON.stringify(text)}, but must be all, or layers and heads counted from 0 as in 0.0,3.7.`,
+  noSuchHead: (layer: number, head: number, layers: number, heads: number) =>
+    `--rows names head ${layer}.${head}, but the model has layers 0 to ${layers - 1} of heads 0 to ${heads - 1}.`,
+  rowsTooLarge: (tokens: number, most: number) =>
+    `--rows holds whole attention matrices, and those of ${tokens} tokens are too large for that: give at most ${most} tokens, or leave --rows out.`,
+  logitsTooLarge: (tokens: number, most: number) =>
+    `--logits all of ${tokens} tokens is too large to be held: give at most ${most} tokens, or take --logits last.`,
+  badOut: (folder: string, code: string) =>
+    `Nothing can be written to ${folder} (${code}): --out takes a folder, which is made where there is none.`,
+  beyondTrained: (tokens: number, trained: number) =>
+    `The prompt has ${tokens} tokens and the model was trained on ${trained}: what it does beyond them is extrapolation.`,
 
   // Results
   cannotPlan: "The code that plans the results cannot be run as it is now; what it says stands above.",
@@ -43,12 +75,15 @@ export const messages = {
   modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>
     `the process of ${experiment} ended by ${how} before it had a result${how === "SIGKILL" ? ", as one that needs more memory than there is does" : ""}`,
+  tooLittleMemory: (experiment: string, needed: number, there: number) =>
+    `${experiment} declares that it needs ${needed} GiB of memory, and this machine has ${there.toFixed(1)}`,
   stopped: (experiment: string) => `${experiment} was stopped`,
   diskFull: (folder: string) =>
     `the disk of ${folder} is full, so the result was not written and nothing is left of it: free some space and run again`,
   missingFile: (file: string) => `${file} is missing`,
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
+  badTable: (where: string, fault: string) => `${where} ${fault}.`,
   setAside: (what: string, folder: string) =>
     `A stored result was corrupt and counts as missing: ${what}; it now lies in ${folder}.`,
   ignoredResult: (what: string) => `A committed result is corrupt and is not used: ${what}.`,
