@@ -31,7 +31,7 @@ function roundToHalf(values: Float32Array, where: string): void {
     }
     bits[i] = (bits[i] + 0xfff + ((bits[i] >> 13) & 1)) & ~0x1fff; // 10 of 23 bits of the fraction stay
     if (Math.abs(values[i]) > largest) {
-      throw new UserError(`${where} holds the value ${original}, but float16 ends at ±${largest}: use --dtype f32.`);
+      throw new UserError(`${where} holds the value ${original}, but float16 ends at ±${largest}: keep it in float32.`);
     }
   }
 }

@@ -61,6 +61,15 @@ export const messages = {
   beyondTrained: (tokens: number, trained: number) =>
     `The prompt has ${tokens} tokens and the model was trained on ${trained}: what it does beyond them is extrapolation.`,
 
+  // The hub
+  notAHubName: (text: string) =>
+    `${JSON.stringify(text)} is not the name of a model on the hub: give ORG/NAME or ORG/NAME@revision.`,
+  notPulled: (text: string) =>
+    `There is no folder ${text}, and no pulled model of that name: \`observatory models pull ${text}\` would fetch it from the hub.`,
+  badEndpoint: (address: string) =>
+    `HF_ENDPOINT is ${JSON.stringify(address)}, but must be an address that begins with https:// or http://.`,
+  badToken: (where: string) => `The token in ${where} cannot be one: it holds spaces or characters beyond ASCII.`,
+
   // Results
   cannotPlan: "The code that plans the results cannot be run as it is now; what it says stands above.",
   broken: (experiment: string) => `${experiment} is broken`,

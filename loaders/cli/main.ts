@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { root, siteOutput } from "../project.js";
 import { errorCode } from "../store/system.js";
 import { exitCodes, report } from "../terminal.js";
-import { assignment, device, port, seed, wholeNumber } from "./options.js";
+import { assignment, device, oneOf, port, seed, wholeNumber } from "./options.js";
 
 const description = "Attention experiments on transformer checkpoints, and the site that shows their results.";
 
@@ -102,6 +102,33 @@ function programOf(): Command {
     .action(async (folder, options) => {
       const { serve } = await import("../site/static.js");
       await serve(folder ?? siteOutput, options);
+    });
+
+  program
+    .command("capture")
+    .description("run a model over tokens, and write what its attention does into Arrow files")
+    .option("--model <model>", "a checkpoint's folder, or a pulled ORG/NAME[@revision] (default: the bundled model)")
+    .option("--text <text>", "the prompt")
+    .option("--ids <file>", "or token ids as they are, in JSON: [[id, …], …]")
+    .requiredOption("--out <folder>", "where statistics.arrow, received.arrow and the others go")
+    .option("--device <name>", "cpu, wasm or auto", device, "cpu")
+    .option("--rows <heads>", "write attention matrices too: all, or heads as LAYER.HEAD,… counted from 0")
+    .option("--logits <which>", "last, all or none", oneOf("--logits", ["last", "all", "none"]), "last")
+    .option(
+      "--bos <when>",
+      "auto puts the token before a text that the model was trained with, never does not",
+      oneOf("--bos", ["auto", "never"]),
+      "auto",
+    )
+    .option(
+      "--dtype <type>",
+      "f32, or f16 to round the weights to half precision; arithmetic stays in float32",
+      oneOf("--dtype", ["f32", "f16"]),
+      "f32",
+    )
+    .action(async (options) => {
+      const { captureCommand } = await import("./capture.js");
+      await captureCommand(options);
     });
 
   const models = program.command("models").description("make and check model folders").helpCommand(false);

@@ -31,3 +31,11 @@ export function seed(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new UserError(messages.notASeed(text));
   return Number(text);
 }
+
+export function oneOf<const T extends string>(option: string, known: readonly T[]): (text: string) => T {
+  return (text) => {
+    const found = known.find((name) => name === text);
+    if (found === undefined) throw new UserError(messages.notOneOf(option, text, known));
+    return found;
+  };
+}

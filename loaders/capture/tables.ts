@@ -1,0 +1,134 @@
+/** The tables of a capture: what their columns are, and how a forward pass fills them. */
+import type { Architecture } from "../../engine/architecture.js";
+import type { Forward, Values } from "../../engine/forward.js";
+import type { Metric } from "../../engine/metrics/metric.js";
+import {
+  effectiveSupport,
+  entropy,
+  maximum,
+  meanDistance,
+  normalisedEntropy,
+  normaliseEntropy,
+} from "../../engine/metrics/rows.js";
+import { received } from "../../engine/metrics/sinks.js";
+import type { ArrowFile, ColumnSpec } from "./arrow-file.js";
+
+/** A head by its place, both from 0. */
+export interface HeadPlace {
+  readonly layer: number;
+  readonly head: number;
+}
+
+/** A metric with one value per query, and where a forward pass has it. */
+interface RowColumn {
+  readonly metric: Metric<unknown>;
+  values(forward: Forward, place: HeadPlace): Float32Array; // [queries]
+}
+
+const rowColumns: readonly RowColumn[] = [
+  { metric: entropy, values: ({ entropy }, place) => ofHead(entropy, place) },
+  {
+    metric: normalisedEntropy,
+    values: ({ entropy }, place) => ofHead(entropy, place).map((nats, query) => normaliseEntropy(nats, query + 1)),
+  },
+  { metric: effectiveSupport, values: ({ entropy }, place) => ofHead(entropy, place).map(Math.exp) },
+  { metric: maximum, values: ({ maximum }, place) => ofHead(maximum, place) },
+  { metric: meanDistance, values: ({ meanDistance }, place) => ofHead(meanDistance, place) },
+];
+
+const index = (name: string, meaning: string): ColumnSpec => ({ name, kind: "int32", about: { meaning } });
+
+const sequence = index("sequence", "number of the token sequence, from 0");
+const layer = index("layer", "block of the model, from 0");
+const head = index("head", "query head of the block, from 0");
+const query = index("query", "position of the token that attends, from 0, start token included");
+const key = index("key", "position of the token that is attended to, from 0, start token included");
+
+const ofMetric = ({ id, version, unit, formula, edges, source }: Metric<unknown>): ColumnSpec => ({
+  name: id,
+  kind: "float32",
+  about: { unit, formula, edges, source, version: String(version) },
+});
+
+/** Columns by the name of the file that holds them. */
+export const tables = {
+  statistics: [sequence, layer, head, query, ...rowColumns.map(({ metric }) => ofMetric(metric))],
+  received: [sequence, layer, head, key, ofMetric(received)],
+  logits: [
+    sequence,
+    index("position", "position of the token whose successor is predicted, from 0"),
+    index("token", "id in the vocabulary"),
+    { name: "logit", kind: "float32", about: { meaning: "before the softmax, soft-capped where the model does" } },
+  ],
+  rows: [
+    sequence,
+    layer,
+    head,
+    query,
+    key,
+    {
+      name: "probability",
+      kind: "float32",
+      about: { meaning: "attention of the query on the key, visible keys only" },
+    },
+  ],
+} as const satisfies Record<string, readonly ColumnSpec[]>;
+
+export type TableName = keyof typeof tables;
+
+const heads = ({ layers, heads }: Architecture): HeadPlace[] =>
+  Array.from({ length: layers * heads }, (_, i) => ({ layer: Math.floor(i / heads), head: i % heads }));
+
+/** @param sequence its number; the other arguments are of that sequence */
+export async function addStatistics(file: ArrowFile, sequence: number, forward: Forward, architecture: Architecture) {
+  for (const place of heads(architecture)) {
+    const columns = rowColumns.map(({ values }) => values(forward, place));
+    await file.append(forward.tokens, sequence, place.layer, place.head, { from: 0 }, ...columns);
+  }
+}
+
+export async function addReceived(file: ArrowFile, sequence: number, forward: Forward, architecture: Architecture) {
+  const { tokens } = forward;
+  for (const place of heads(architecture)) {
+    const sums = ofHead(forward.received, place);
+    const perQuery = sums.map((sum, key) => sum / (tokens - key));
+    await file.append(tokens, sequence, place.layer, place.head, { from: 0 }, perQuery);
+  }
+}
+
+export async function addLogits(file: ArrowFile, sequence: number, { logits, tokens }: Forward): Promise<void> {
+  const { data, dims } = given(logits); // [tokens | 1, vocabulary]
+  const [positions, vocabulary] = dims;
+  for (let i = 0; i < positions; ++i) {
+    const row = data.subarray(i * vocabulary, (i + 1) * vocabulary);
+    await file.append(vocabulary, sequence, tokens - positions + i, { from: 0 }, row);
+  }
+}
+
+export async function addRows(
+  file: ArrowFile,
+  sequence: number,
+  { attention, tokens }: Forward,
+  chosen: readonly HeadPlace[],
+) {
+  for (const { layer, head } of chosen) {
+    const matrix = ofHead(attention, { layer, head }); // [queries · keys]
+    for (let query = 0; query < tokens; ++query) {
+      const row = matrix.subarray(query * tokens, query * tokens + query + 1);
+      await file.append(query + 1, sequence, layer, head, query, { from: 0 }, row);
+    }
+  }
+}
+
+/** The part of a tensor [layers, heads, …] that is one head's. */
+function ofHead(values: Values | undefined, { layer, head }: HeadPlace): Float32Array {
+  const { data, dims } = given(values);
+  const size = data.length / (dims[0] * dims[1]);
+  const start = (layer * dims[1] + head) * size;
+  return data.subarray(start, start + size);
+}
+
+function given(values: Values | undefined): Values {
+  if (!values) throw new Error("the forward pass lacks something that was asked for");
+  return values;
+}
