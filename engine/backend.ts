@@ -7,6 +7,8 @@ export interface Backend {
   readonly device: Device;
   /** For the passport: runtime and version, threads, adapter and driver where there is one. */
   readonly description: Record<string, string>;
+  /** Where sessions run on WebGPU: the device whose buffers they share with kernels; its `adapterInfo` names it. */
+  readonly gpu?: GPUDevice;
   /** @param weights the model's external data: each float32 weight under its own name and location */
   createSession(model: Uint8Array, weights: ReadonlyMap<string, Float32Array>): Promise<InferenceSession>;
   readonly Tensor: TensorConstructor;

@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../../../engine/backend.js";
+import { Graph } from "../../../engine/graph.js";
 import { selfCheck, tolerated } from "../../../engine/self-check.js";
-import { openBackend } from "../../../loaders/devices.js";
+import { chooseDevice, deviceNames, openBackend, tryDevice } from "../../../loaders/devices.js";
 
 test.each([
   ["cpu", 1],
@@ -36,11 +37,69 @@ test("a device that computes something else fails it", async () => {
   expect(await selfCheck(wrong)).toBeGreaterThan(tolerated);
 });
 
-test("auto takes cpu where that is right", async () => {
-  expect((await openBackend("auto")).device).toBe("cpu");
+describe("webgpu", () => {
+  beforeAll(() => {
+    vi.stubEnv("OBSERVATORY_SWIFTSHADER", "1");
+  });
+
+  test("on a software adapter passes its self-check, and lets kernels share its device", {
+    timeout: 400_000,
+  }, async () => {
+    const backend = await openBackend("webgpu");
+    expect(await selfCheck(backend)).toBeLessThan(tolerated);
+    const { gpu } = backend;
+    if (!gpu) throw new Error("The webgpu backend has no device.");
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
+    const buffer = gpu.createBuffer({ size: 2 * gpu.limits.minStorageBufferOffsetAlignment, usage });
+    gpu.queue.writeBuffer(buffer, 0, sharedFloats(1, 2, 3, 4), 1, 2);
+    const tensor = backend.Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims: [2] });
+    const session = await backend.createSession(doubling(), new Map());
+    const { y } = await session.run({ x: tensor });
+    expect([...(await y.getData())]).toEqual([4, 6]);
+    expect(gpu.limits.maxStorageBufferBindingSize).toBeGreaterThan(134_217_728); // the adapter's limit, not the default
+  });
+
+  test("is chosen by name, or refused with the names there are", async () => {
+    expect((await openBackend("webgpu:Swift")).description.adapter).toMatch(/SwiftShader/);
+    await expect(openBackend("webgpu:Riva")).rejects.toThrow(/no GPU called "Riva": Vulkan finds .*SwiftShader/);
+  });
+
+  test("in software is never what auto takes", async () => {
+    expect((await tryDevice("webgpu")).trial.refused).toMatch(/SwiftShader.* is no GPU but software/);
+  });
+});
+
+const doubling = () => {
+  const graph = new Graph();
+  const x = graph.input("x", "float32", [2]);
+  graph.output("y", graph.node("Add", [x, x]));
+  return graph.encode();
+};
+
+const sharedFloats = (...values: number[]) => {
+  const floats = new Float32Array(new SharedArrayBuffer(4 * values.length));
+  floats.set(values);
+  return floats;
+};
+
+test("cuda says what it needs where it cannot be loaded", async () => {
+  const { trial } = await tryDevice("cuda");
+  expect(trial.refused ?? `error ${trial.error}`).toMatch(/^cuda needs CUDA 12|^error \d/);
+});
+
+test("auto takes the first device that passes its self-check, and says why not the others", async () => {
+  const { backend, trials } = await chooseDevice();
+  expect(trials.map(({ device }) => device)).toEqual(deviceNames.slice(0, trials.length));
+  const { device, error, refused } = trials[trials.length - 1];
+  expect([device, refused]).toEqual([backend.device, undefined]);
+  expect(error).toBeLessThan(tolerated);
+  for (const passedOver of trials.slice(0, -1)) expect(passedOver.refused).toMatch(/\w+ \w+/);
 });
 
 test("an unknown device is refused by name", async () => {
-  await expect(openBackend("tpu")).rejects.toThrow('There is no device "tpu" here; cpu, wasm and auto can be had.');
+  await expect(openBackend("tpu")).rejects.toThrow(
+    'There is no device "tpu": give cuda, webgpu, cpu, wasm, webgpu:NAME',
+  );
+  await expect(openBackend("cpu:0")).rejects.toThrow('There is no device "cpu:0"');
   await expect(openBackend("cpu", { threads: 0 })).rejects.toThrow("threads is 0");
 });

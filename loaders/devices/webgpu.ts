@@ -1,0 +1,41 @@
+import { availableParallelism } from "node:os";
+import type { Backend } from "../../engine/backend.js";
+import { type Dawn, openDawn } from "../gpu/dawn.js";
+import { sessionOptions } from "./session.js";
+
+/**
+ * A GPU, through onnxruntime-web on Dawn. Sessions share the buffers of `backend.gpu` with kernels.
+ * @param adapter part of the GPU's name
+ */
+export async function openWebgpu(adapter?: string): Promise<Backend> {
+  const dawn = await openDawn(adapter);
+  provideNavigator(dawn);
+  const { InferenceSession, Tensor, env } = await import("onnxruntime-web/webgpu");
+  env.logLevel = "error";
+  env.wasm.numThreads = 1;
+  env.webgpu.adapter = dawn.adapter; // or it would ask for one of its own
+  const { vendor, architecture, description } = dawn.device.adapterInfo;
+  return {
+    device: "webgpu",
+    description: {
+      runtime: "onnxruntime-web",
+      version: env.versions.web ?? "",
+      adapter: description,
+      architecture: `${vendor} ${architecture}`.trim(),
+    },
+    gpu: dawn.device,
+    Tensor,
+    createSession: (model, weights) =>
+      InferenceSession.create(model, {
+        ...sessionOptions(1, weights),
+        executionProviders: [{ name: "webgpu", device: dawn.device }],
+      }),
+  };
+}
+
+/** onnxruntime-web looks for WebGPU where a browser has it. */
+function provideNavigator({ gpu }: Dawn): void {
+  const navigator = globalThis.navigator ?? { hardwareConcurrency: availableParallelism() }; // Node has one from 21 on
+  Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
+  if (!globalThis.navigator) Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+}
