@@ -1,6 +1,7 @@
 /** The page's database: DuckDB-WASM over the Arrow files of the page, one instance per page, nothing from a network. */
 import * as duckdb from "@duckdb/duckdb-wasm";
 import { type Field, RecordBatchReader, type Schema } from "apache-arrow";
+import { worker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { bind, type Parameters } from "./sql.js";
 
@@ -24,10 +25,8 @@ export interface TableInfo {
 
 /** The exception-handling build in a module worker: needs no special headers from the server. */
 async function open(): Promise<duckdb.AsyncDuckDB> {
-  const script = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-browser-eh.worker.js");
-  const wasm = import.meta.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
-  const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), new Worker(script, { type: "module" }));
-  await db.instantiate(wasm);
+  const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), worker);
+  await db.instantiate("data:,"); // the worker knows its module by itself
   // Without the casts, round(1.234, 2) would arrive as 123 and count(*) as a BigInt.
   await db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
   return db;

@@ -12,8 +12,9 @@ import { absent } from "../store/system.js";
 import { say, untilInterrupted } from "../terminal.js";
 import { attachedExperiments, fillCache, foreignData } from "./cache.js";
 import { siteDefects } from "./check.js";
+import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
-import { polish } from "./html.js";
+import { publishable } from "./html.js";
 
 const staging = join(workFolder, "site");
 const previous = join(workFolder, "site-before");
@@ -30,6 +31,7 @@ async function build(model: string | undefined, debug: boolean, signal: AbortSig
   await restoreLast();
   const results = await collectResults(model, debug, signal);
   await fillCache(results);
+  await cacheDatabaseModule();
   await render(debug);
   await polishPages();
   signal.throwIfAborted();
@@ -61,9 +63,9 @@ async function collectResults(model: string | undefined, debug: boolean, signal:
 
 async function polishPages(): Promise<void> {
   const files = await readdir(staging, { recursive: true });
+  const read = (file: string) => readFile(join(staging, file), "utf8");
   for (const file of files.filter((name) => name.endsWith(".html"))) {
-    const path = join(staging, file);
-    await writeFile(path, polish(await readFile(path, "utf8")));
+    await writeFile(join(staging, file), await publishable(file, read));
   }
 }
 

@@ -2,7 +2,7 @@
  * What is wrong with a built site. Framework exits with 0 where a cell does not parse, an import is not found or a link
  * leads nowhere; only its output shows it.
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parse } from "parse5";
 import { attribute, elements, textOf } from "./html.js";
@@ -11,7 +11,8 @@ import { importsOf } from "./imports.js";
 interface Page {
   /** Relative to the site. */
   readonly path: string;
-  readonly html: string;
+  /** Whether Framework wrote an error in the place of a cell. */
+  readonly broken: boolean;
   readonly anchors: ReadonlySet<string>;
   /** Addresses of everything that the page links to or loads. */
   readonly links: readonly string[];
@@ -29,11 +30,22 @@ export async function siteDefects(folder: string): Promise<string[]> {
   const pages = await Promise.all([...files].filter(isPage).map(async (path) => pageOf(path, await read(path))));
   const scripts = await Promise.all([...files].filter(isOurs).map(async (path) => [path, await read(path)] as const));
   const modules = new Map([...scripts, ...pages.map(({ path, script }) => [path, script] as const)]);
+  const sizes = await Promise.all(
+    [...files].map(async (path) => [path, (await stat(join(folder, path))).size] as const),
+  );
   return [
+    ...sizes.flatMap(tooLarge),
     ...pages.flatMap(cellErrors),
     ...pages.flatMap((page) => brokenLinks(page, files, pages)),
     ...[...(await importsOf(modules))].flatMap(([path, addresses]) => badImports(path, addresses, files)),
   ];
+}
+
+/** Bytes that a file may have on every static host; Cloudflare Pages takes no more. */
+const LARGEST = 25 * 2 ** 20;
+
+function tooLarge([path, size]: readonly [string, number]): string[] {
+  return size > LARGEST ? [`${path}: ${size} bytes are more than some static hosts take (${LARGEST})`] : [];
 }
 
 const isPage = (file: string) => file.endsWith(".html");
@@ -46,15 +58,15 @@ function pageOf(path: string, html: string): Page {
   const scripts = all.filter((element) => element.tagName === "script" && attribute(element, "type") === "module");
   return {
     path,
-    html,
+    broken: all.some((element) => attribute(element, "class")?.includes("observablehq--error")),
     anchors: new Set(all.flatMap((element) => attribute(element, "id") ?? attribute(element, "name") ?? [])),
     links: all.flatMap((element) => attribute(element, "href") ?? attribute(element, "src") ?? []),
     script: scripts.map(textOf).join("\n"),
   };
 }
 
-function cellErrors({ path, html }: Page): string[] {
-  return html.includes("observablehq--error") ? [`${path}: a cell or an expression has an error`] : [];
+function cellErrors({ path, broken }: Page): string[] {
+  return broken ? [`${path}: a cell or an expression has an error`] : [];
 }
 
 const isExternal = (address: string) => /^[a-z][a-z\d+.-]*:/i.test(address) || address.startsWith("//");

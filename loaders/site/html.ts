@@ -1,10 +1,28 @@
 /** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
-import { parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { html, parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { makeStandalone } from "./not-found.js";
 import { addPlaceholders } from "./placeholders.js";
+import { addPolicy } from "./policy.js";
 
 /** The page, in the same order and with the same content, and with room for what its cells will show. */
-export function polish(html: string): string {
-  const document = parse(html);
+export function polish(text: string): string {
+  const document = polished(text);
+  return serialize(document);
+}
+
+/**
+ * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
+ * policy forbids). `read` gives the text of a file of the site.
+ */
+export async function publishable(file: string, read: (path: string) => Promise<string>): Promise<string> {
+  const document = polished(await read(file));
+  if (file === "404.html") await makeStandalone(document, read);
+  addPolicy(document);
+  return serialize(document);
+}
+
+function polished(text: string): Tree.Document {
+  const document = parse(text);
   const all = [...elements(document)];
   all.forEach(improve);
   addPlaceholders(
@@ -14,7 +32,23 @@ export function polish(html: string): string {
       .map(textOf)
       .join("\n"),
   );
-  return serialize(document);
+  all.forEach(startDatabaseFirst);
+  return document;
+}
+
+/** The module that starts the database runs as soon as it is there, and does not wait for the drawing library. */
+function startDatabaseFirst(link: Tree.Element): void {
+  const href = attribute(link, "href");
+  if (attribute(link, "rel") !== "modulepreload" || !href || !/\/components\/duckdb\b/.test(href)) return;
+  const attributes = { type: "module", async: "", src: href };
+  const script = tree.createElement(
+    "script",
+    html.NS.HTML,
+    Object.entries(attributes).map(([name, value]) => ({ name, value })),
+  );
+  const head = link.parentNode;
+  const before = head?.childNodes.find((node) => tree.isElementNode(node) && node.tagName === "link");
+  if (head && before) tree.insertBefore(head, script, before);
 }
 
 function improve(element: Tree.Element): void {

@@ -1,4 +1,4 @@
-/** Serves a built site as any static host would: under a sub-path, without special headers. */
+/** Serves a built site as any static host would: under a sub-path, without special headers, with its own 404 page. */
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -24,15 +24,12 @@ export async function serveStatic(folder: string, base: string): Promise<StaticS
   const server = createServer(async (request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://127.0.0.1").pathname);
     const file = path.startsWith(base) ? await find(join(folder, normalize(`/${path.slice(base.length)}`))) : undefined;
-    if (!file) {
-      response.writeHead(404, { "content-type": "text/plain" }).end("Not found");
-      return;
-    }
-    response.writeHead(200, {
-      "content-type": types[extname(file)] ?? "application/octet-stream",
+    const shown = file ?? join(folder, "404.html");
+    response.writeHead(file ? 200 : 404, {
+      "content-type": types[extname(shown)] ?? "application/octet-stream",
       "cache-control": "no-cache",
     });
-    createReadStream(file).pipe(response);
+    createReadStream(shown).pipe(response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

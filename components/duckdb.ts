@@ -1,0 +1,6 @@
+/** Starts the database's worker. Pages load this module before all others, because starting takes longest. */
+import { FileAttachment } from "observablehq:stdlib";
+
+const name = FileAttachment("../data/duckdb.wasm.gzip").href; // the worker's name is the address of its module
+
+export const worker = new Worker(import.meta.resolve("./duckdb-worker.js"), { type: "module", name });

@@ -1,0 +1,64 @@
+/** The site as hosts serve it: under a path that it does not know, with its content policy, in files that they take. */
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { launchChromium } from "./chromium.js";
+import { pages } from "./visit.js";
+
+const site = inject("site");
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+test("every page has its content policy before its first script", async () => {
+  for (const path of [...pages, "404"]) {
+    const html = await (await fetch(`${site}${path}`)).text();
+    const policy = html.match(/<meta http-equiv="Content-Security-Policy" content="([^"]*)">/);
+    expect(policy?.index, path).toBeLessThan(html.indexOf("<script"));
+    expect(policy?.[1]).toMatch(/^default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-/);
+    expect(policy?.[1]).not.toMatch(/'unsafe-eval'|https?:|\*/);
+  }
+});
+
+test("a script that is not the site's own does not run", async () => {
+  const page = await browser.newPage();
+  try {
+    await page.goto(`${site}404`);
+    const ran = await page.evaluate(async () => {
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'ran'";
+      document.body.append(script);
+      const image = document.createElement("div");
+      image.innerHTML = "<img src='data:,' onerror=\"document.title = 'ran'\">";
+      document.body.append(image);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return document.title;
+    });
+    expect(ran).toMatch(/^Not found/);
+  } finally {
+    await page.close();
+  }
+});
+
+test.each(["nowhere", "no/where/at/all", "entropy/nothing"])(
+  "/%s says so, and leads back to the site",
+  async (path) => {
+    const page = await browser.newPage();
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    try {
+      const response = await page.goto(`${site}${path}`);
+      expect(response?.status()).toBe(404);
+      await page.waitForFunction((address) => document.baseURI === address, site);
+      const links = page.locator("a[href]:not([href^='#']):not(.observablehq-header-anchor)");
+      for (const href of await links.evaluateAll((nodes) => nodes.map((node) => (node as HTMLAnchorElement).href)))
+        expect((await fetch(href)).status, href).toBe(200);
+      expect(await page.locator("body").evaluate((body) => getComputedStyle(body).margin)).toBe("0px");
+      expect(errors).toEqual([]);
+    } finally {
+      await page.close();
+    }
+  },
+);
