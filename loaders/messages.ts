@@ -69,6 +69,40 @@ export const messages = {
   badEndpoint: (address: string) =>
     `HF_ENDPOINT is ${JSON.stringify(address)}, but must be an address that begins with https:// or http://.`,
   badToken: (where: string) => `The token in ${where} cannot be one: it holds spaces or characters beyond ASCII.`,
+  hubOffline: "HF_HUB_OFFLINE is set, so nothing is pulled: unset it, or use what is pulled already.",
+  hubOtherPull: (model: string) => `Another process pulls ${model}; waiting for it to end.`,
+  hubUnreachable: (hub: string, why: string) =>
+    `The hub at ${hub} cannot be reached (${why}): check the network, and HF_ENDPOINT if it is set.`,
+  hubGarbled: (hub: string) => `${hub} does not answer as a hub does: check HF_ENDPOINT, and whether the network asks for a login.`,
+  hubNeedsToken: (hub: string, model: string) =>
+    `The hub at ${hub} has no ${model} that everybody may see: check the name, or set HF_TOKEN to a token that may read it.`,
+  hubBadToken: (hub: string, model: string) =>
+    `The hub at ${hub} does not take the token for ${model}: set HF_TOKEN to a valid one from ${hub}/settings/tokens.`,
+  hubForbids: (hub: string, model: string, name: string, token: boolean) =>
+    `${model} is gated, and ${token ? "this token" : "somebody without a token"} may not read it: ask for access at ${hub}/${name}${token ? "" : ", and set HF_TOKEN"}.`,
+  hubNoModel: (hub: string, model: string) => `The hub at ${hub} has no ${model}: check the name and the revision.`,
+  hubNoRevision: (hub: string, model: string) =>
+    `The hub at ${hub} has the model but not the revision of ${model}: give a branch, a tag or a commit.`,
+  hubTooMany: (hub: string, seconds: number | undefined, token: boolean) =>
+    `The hub at ${hub} answers no more requests for now (429): try again ${seconds === undefined ? "later" : `in ${seconds} s`}${token ? "" : ", or set HF_TOKEN, which raises the limit"}.`,
+  hubFails: (hub: string, status: number) => `The hub at ${hub} has a fault of its own (${status}): try again later.`,
+  hubCut: (hub: string, model: string, file: string, bytes: number, size: number, why: string) =>
+    `${hub} does not send all of ${model}/${file} (${why} after ${bytes} of ${size} bytes): pull again to go on from there.`,
+  hubWrongBytes: (hub: string, model: string, file: string, hash: string) =>
+    `What ${hub} sends for ${model}/${file} is not the file it lists (hash ${hash}), so nothing of it was kept: try again later.`,
+  hubDiskFull: (folder: string) => `The disk of ${folder} is full: free some space and pull again to go on from there.`,
+  hubNoRoom: (needed: string, folder: string, free: string) =>
+    `${needed} have to be fetched into ${folder}, where ${free} are free: free some space, or set HF_HOME to a larger disk.`,
+  hubBadCache: (folder: string, code: string) =>
+    `Nothing can be written to ${folder} (${code}): set HF_HOME to a folder where that can be done.`,
+  hubNoConfig: (model: string) => `${model} has no config.json, so it is not a model that can be run.`,
+  hubNoSafetensors: (model: string, others: readonly string[]) =>
+    others.length === 0
+      ? `${model} holds no weights: model.safetensors or model.safetensors.index.json is needed.`
+      : `${model} holds its weights only as ${list(others)}, but safetensors are needed: look for a revision or a copy that has them.`,
+  hubBadIndex: (model: string, file: string) => `${model}: ${file} does not say which file holds which tensor.`,
+  hubNoShard: (model: string, file: string, shard: string) =>
+    `${model}: ${file} names ${shard}, which the repository does not hold.`,
 
   // Results
   cannotPlan: "The code that plans the results cannot be run as it is now; what it says stands above.",

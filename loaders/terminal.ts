@@ -3,6 +3,7 @@ import { createColors } from "picocolors";
 import { UserError } from "../engine/errors.js";
 import { messages } from "./messages.js";
 import { errorCode } from "./store/system.js";
+import { Unavailable } from "./unavailable.js";
 
 export const exitCodes = { ok: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
 
@@ -30,6 +31,10 @@ export function report(error: unknown, debug: boolean): number {
   if (error instanceof UserError) {
     say(error.message);
     return exitCodes.badInput;
+  }
+  if (error instanceof Unavailable) {
+    if (!debug) say(error.message);
+    return exitCodes.failed;
   }
   if (error instanceof Error && error.name === "AbortError") {
     say(messages.interrupted);

@@ -12,6 +12,9 @@ const description = "Attention experiments on transformer checkpoints, and the s
 const exitCodesHelp = `
 Exit codes: 0 all went well; 1 a job failed, or there is a defect; 2 something given cannot be used; 130 interrupted.`;
 
+const hubHelp = `
+HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean to Hugging Face's libraries.`;
+
 const modelOption = ["--model <folder>", "a Hugging Face checkpoint (default: the bundled model)"] as const;
 const portOption = ["--port <n>", "the next free one where it is taken", port, 3000] as const;
 const hostOption = ["--host <address>", "who can reach it; 0.0.0.0 for everybody", "127.0.0.1"] as const;
@@ -131,7 +134,23 @@ function programOf(): Command {
       await captureCommand(options);
     });
 
-  const models = program.command("models").description("make and check model folders").helpCommand(false);
+  const models = program.command("models").description("fetch, list, check and make models").helpCommand(false);
+  models
+    .command("pull")
+    .description("fetch a model from the hub into the cache that Hugging Face's libraries share, and print its folder")
+    .argument("<name>", "ORG/NAME, or ORG/NAME@revision")
+    .addHelpText("after", hubHelp)
+    .action(async (name) => {
+      const { pullModel } = await import("./models.js");
+      await pullModel(name);
+    });
+  models
+    .command("list")
+    .description("list the models that are here: those of the project and those that were pulled")
+    .action(async () => {
+      const { listModels } = await import("./models.js");
+      await listModels();
+    });
   models
     .command("random")
     .description("write a control: the same architecture and tokenizer, with weights that have learned nothing")
@@ -144,8 +163,8 @@ function programOf(): Command {
     });
   models
     .command("check")
-    .description("say whether a folder holds a model that experiments can run on")
-    .argument("<folder>", "a Hugging Face checkpoint")
+    .description("say what model it is, and whether it can be run")
+    .argument("<model>", "a checkpoint's folder, or a pulled ORG/NAME[@revision]")
     .action(async (folder) => {
       const { checkModel } = await import("./models.js");
       await checkModel(folder);

@@ -1,15 +1,21 @@
 import { copyFile, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { openCheckpoint } from "../../engine/checkpoint.js";
+import { dirname, join } from "node:path";
+import type { Architecture } from "../../engine/architecture.js";
+import { openCheckpoint, readConfig } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
 import { Model } from "../../engine/model.js";
 import { randomCheckpoint, weightsFile } from "../../engine/random-weights.js";
-import { openTokenizer } from "../../engine/tokenizer.js";
+import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { openBackend } from "../devices.js";
 import { fileSource } from "../files.js";
+import { modelFolder, pulledModels } from "../hub/cache.js";
+import { hubEnvironment } from "../hub/environment.js";
+import { hubName } from "../hub/name.js";
+import { pull } from "../hub/pull.js";
 import { messages } from "../messages.js";
-import { bundledModel, modelName } from "../project.js";
+import { bundledModel, modelName, projectPath } from "../project.js";
 import { absent, writeFlushed } from "../store/system.js";
+import { say, untilInterrupted } from "../terminal.js";
 
 /** What a control folder takes over from the model that it is a control for. */
 const copied = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"];
@@ -31,19 +37,57 @@ export async function writeControl(folder: string, { like = bundledModel, seed }
   console.log(folder);
 }
 
-/** Opens everything and runs one token through it. @throws {UserError} where the folder cannot be used */
-export async function checkModel(folder: string): Promise<void> {
+/** Opens everything and runs one token through it. @throws {UserError} where the model cannot be used */
+export async function checkModel(given: string): Promise<void> {
+  const folder = await modelFolder(given);
   const source = fileSource(folder);
   const checkpoint = await openCheckpoint(source);
-  const tokenizer = await openTokenizer(source);
-  const { family, layers, heads, headSize, width, vocabulary, contextLength } = checkpoint.architecture;
+  const { vocabulary, startToken } = checkpoint.architecture;
+  const tokenizer = (await source.size("tokenizer.json")) === undefined ? undefined : await openTokenizer(source);
   const model = await Model.load(checkpoint, await openBackend("cpu"));
-  await model.forward({ ids: tokenizer.prompt("\n") }, { logits: "last" });
+  await model.forward({ ids: tokenizer?.prompt("\n") ?? Int32Array.of(startToken ?? 0) }, { logits: "last" });
   await model.release();
-  const start = tokenizer.startToken === undefined ? "no start token" : `start token ${tokenizer.startToken}`;
+  console.log(`${given}: ${describe(checkpoint.architecture)}`);
   console.log(
-    `${folder}: ${family}, ${layers} layers of ${heads} heads of ${headSize}, width ${width}, context ${contextLength}`,
+    tokenizer ? describeTokenizer(tokenizer, vocabulary) : "tokenizer: none, so it takes token ids and no text",
   );
-  console.log(`tokenizer: ${tokenizer.vocabulary} of the model's ${vocabulary} tokens, ${start}`);
   if (checkpoint.control) console.log(`control: ${checkpoint.control}`);
+}
+
+const describe = ({ family, layers, heads, headSize, width, contextLength }: Architecture): string =>
+  `${family}, ${layers} layers of ${heads} heads of ${headSize}, width ${width}, context ${contextLength}`;
+
+const describeTokenizer = ({ vocabulary, startToken }: Tokenizer, ofModel: number): string =>
+  `tokenizer: ${vocabulary} of the model's ${ofModel} tokens, ${startToken === undefined ? "no start token" : `start token ${startToken}`}`;
+
+/** Fetches a model, and prints the folder of its snapshot. */
+export async function pullModel(text: string): Promise<void> {
+  const name = hubName(text);
+  console.log(await pull(name, await hubEnvironment(), { signal: untilInterrupted(), say }));
+}
+
+/** Prints one line for each model: what to give to --model, what it is, and its folder. */
+export async function listModels(): Promise<void> {
+  const models = dirname(bundledModel);
+  const bundled = (await readdir(models)).sort().map((name) => join(models, name));
+  const pulled = await pulledModels();
+  const rows = await Promise.all([
+    ...bundled.map(async (folder) => [projectPath(folder), await summary(folder)]),
+    ...pulled.map(async ({ name, revision, refs, folder }) => {
+      const names = [...refs.map((ref) => (ref === "main" ? name : `${name}@${ref}`)), `${name}@${revision}`];
+      return [names[0], `${await summary(folder)}, commit ${revision}`];
+    }),
+  ]);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  for (const [name, what] of rows) console.log(`${name.padEnd(width)}  ${what}`);
+}
+
+/** What config.json says, or why it cannot be run. */
+async function summary(folder: string): Promise<string> {
+  try {
+    return describe((await readConfig(fileSource(folder))).architecture);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return `cannot be run: ${error.message}`;
+  }
 }
