@@ -1,8 +1,9 @@
 /**
- * What the graph builder needs to know about a checkpoint: sizes, kinds of norm, position encoding and MLP, and the
- * names of its tensors. A family (engine/families) derives it from config.json; one builder turns it into a graph.
+ * What the graph builder needs to know about a checkpoint: sizes, kinds of norm, position encoding, attention and MLP,
+ * and the names of its tensors. A family (engine/families) derives it from config.json; one builder turns it into a graph.
  */
 import type { Config } from "./config.js";
+import type { Rope } from "./rope.js";
 
 /** `out-in` as in torch.nn.Linear, `in-out` as in GPT-2's Conv1D. */
 export interface Linear {
@@ -14,32 +15,96 @@ export interface Linear {
 }
 
 export interface Norm {
-  readonly weight: string;
+  readonly kind: "rms" | "layer";
+  readonly epsilon: number;
+  /** Values that are normalised together. */
+  readonly size: number;
+  /** Scale of each value; none: 1. Several names: one scale per head (StableLM). */
+  readonly weight?: string | readonly string[];
   readonly bias?: string;
+  /** Added to the weight: Gemma stores its scales less 1. */
+  readonly offset?: number;
 }
 
-/** Separate projections, or one whose outputs are the queries, then the keys, then the values. */
+/**
+ * How queries, keys and values come from the block's input: by a projection each, or by one for all, whose outputs are
+ * the queries, then the keys, then the values (`joined`), or for each key–value head its queries, its key and its value
+ * in turn (`grouped`).
+ */
 export type Projection =
   | { readonly query: Linear; readonly key: Linear; readonly value: Linear }
-  | { readonly fused: Linear };
+  | { readonly fused: Linear; readonly order: "joined" | "grouped" };
 
-export interface Block {
-  readonly attentionNorm: Norm;
+export interface Attention {
   readonly projection: Projection;
-  readonly output: Linear;
+  /** Outputs of the projection are kept between −clip and clip. */
+  readonly clip?: number;
+  /** Before the rotation; of each head, or of all heads together where the norm's size says so. */
+  readonly queryNorm?: Norm;
+  readonly keyNorm?: Norm;
+  /** Which of the rotary encodings of `positions` turns queries and keys; none: none does. */
+  readonly rope?: number;
   /** Factor on q·k. */
   readonly scale: number;
-  readonly mlpNorm: Norm;
-  /** With a gate: down(activation(gate(x)) · up(x)); without: down(activation(up(x))). */
-  readonly mlp: { readonly gate?: Linear; readonly up: Linear; readonly down: Linear };
+  /** Scores become softcap · tanh(score / softcap). */
+  readonly softcap?: number;
+  /** A query sees itself and window − 1 tokens before it. */
+  readonly window?: number;
+  /** [heads]: a score per head that takes part in the softmax and has no key. */
+  readonly sinks?: string;
+  readonly output: Linear;
 }
 
-export type Activation = "silu" | "gelu" | "gelu_tanh" | "relu";
+/** down(activation(gate) · up), or without a gate down(activation(up)); gate and up may be the halves of one product. */
+export type DenseMlp =
+  | { readonly gate?: Linear; readonly up: Linear; readonly down: Linear }
+  | { readonly gateUp: Linear; readonly down: Linear };
+
+/**
+ * The mixture of experts of gpt-oss: for each token the `chosen` best of `count` experts, weighted by the softmax of
+ * their router scores. An expert is down((up + 1) · gate · σ(1.702 gate)) with gate ≤ 7 and −7 ≤ up ≤ 7, where gate and
+ * up take turns in the columns of one product.
+ */
+export interface Experts {
+  readonly router: Linear;
+  readonly count: number;
+  readonly chosen: number;
+  readonly inner: number;
+  readonly gateUp: { readonly weight: string; readonly bias: string }; // [count, width, 2 inner], [count, 2 inner]
+  readonly down: { readonly weight: string; readonly bias: string }; // [count, inner, width], [count, width]
+}
+
+/** Of a sublayer's input, of its output before it is added to the residual stream, and of the stream after that. */
+export interface SublayerNorms {
+  readonly input?: Norm;
+  readonly output?: Norm;
+  readonly sum?: Norm;
+}
+
+export interface Block {
+  readonly attention: Attention;
+  readonly attentionNorms: SublayerNorms;
+  readonly mlp: DenseMlp | Experts;
+  readonly mlpNorms: SublayerNorms;
+  /** The MLP reads the stream as it was before attention. */
+  readonly parallel?: boolean;
+  /** What a sublayer computes is added to its normed input instead of the stream. */
+  readonly normedResidual?: boolean;
+}
+
+export type Activation = "silu" | "gelu" | "gelu_tanh" | "gelu_sigmoid" | "relu" | "relu_squared";
 
 export type Positions =
-  /** Rotary: pairs (i, i + headSize/2) are turned by position · frequencies[i]. */
-  | { readonly kind: "rope"; readonly frequencies: Float64Array } // [headSize / 2]
-  | { readonly kind: "learned"; readonly table: string }; // [contextLength, width]
+  /** Queries and keys are rotated; blocks say by which of these. */
+  | { readonly kind: "rope"; readonly ropes: readonly Rope[] }
+  /** A vector per position is added to the embedding; position p has row p + offset. */
+  | { readonly kind: "learned"; readonly table: string; readonly offset: number } // [contextLength + offset, width]
+  /**
+   * Scores fall with the distance: slopes[head] · factor · (k − q) is added. Where `rounded`, slope and slope · position
+   * are rounded to bfloat16 before the difference is taken.
+   */
+  | { readonly kind: "alibi"; readonly slopes: readonly number[]; readonly factor: number; readonly rounded: boolean } // [heads]
+  | { readonly kind: "none" };
 
 /** How the family draws its weights before training. */
 export interface Initializer {
@@ -62,12 +127,23 @@ export interface Architecture {
   /** The token that stood before every training text, where there was one. */
   readonly startToken?: number;
 
-  readonly embedding: string; // [vocabulary, width]
-  readonly norm: { readonly kind: "rms" | "layer"; readonly epsilon: number };
+  readonly embedding: {
+    readonly weight: string; // [vocabulary, width], or [vocabulary, projection.inputs]
+    readonly projection?: Linear;
+    readonly scale?: number;
+    readonly norm?: Norm;
+  };
   readonly activation: Activation;
   readonly blocks: readonly Block[];
-  readonly finalNorm: Norm;
-  readonly head: Linear;
+  /** Factor on what a block adds to the residual stream. */
+  readonly residualScale?: number;
+  readonly finalNorm?: Norm;
+  readonly head: {
+    readonly projection?: Linear;
+    readonly linear: Linear;
+    readonly scale?: number;
+    readonly softcap?: number;
+  };
   readonly initializer: Initializer;
 }
 
@@ -90,29 +166,54 @@ export interface TensorSpec {
 /** Every tensor that the architecture reads, by name. */
 export function tensorsOf(architecture: Architecture): ReadonlyMap<string, TensorSpec> {
   const tensors = new Map<string, TensorSpec>();
-  const { width, vocabulary, contextLength, positions } = architecture;
+  const { width, heads, vocabulary, contextLength, positions, embedding, head } = architecture;
   const matrix = (name: string, ...shape: number[]) => tensors.set(name, { shape, role: "matrix" });
-  const shift = (name: string | undefined, size: number) => name && tensors.set(name, { shape: [size], role: "shift" });
-  const norm = ({ weight, bias }: Norm) => {
-    tensors.set(weight, { shape: [width], role: "scale" });
-    shift(bias, width);
+  const shift = (name: string | undefined, ...shape: number[]) => name && tensors.set(name, { shape, role: "shift" });
+  const norm = (of: Norm | undefined) => {
+    if (!of) return;
+    const role = of.offset === 1 ? "shift" : "scale"; // a stored scale of w − 1 starts at 0
+    for (const name of [of.weight ?? []].flat()) tensors.set(name, { shape: [of.size], role });
+    shift(of.bias, of.size);
   };
-  const linear = ({ weight, bias, layout, inputs, outputs }: Linear) => {
+  const norms = ({ input, output, sum }: SublayerNorms) => [input, output, sum].forEach(norm);
+  const linear = (of: Linear | undefined) => {
+    if (!of) return;
+    const { weight, bias, layout, inputs, outputs } = of;
     matrix(weight, ...(layout === "out-in" ? [outputs, inputs] : [inputs, outputs]));
     shift(bias, outputs);
   };
-  matrix(architecture.embedding, vocabulary, width);
-  if (positions.kind === "learned") matrix(positions.table, contextLength, width);
-  for (const { attentionNorm, projection, output, mlpNorm, mlp } of architecture.blocks) {
-    norm(attentionNorm);
-    for (const part of Object.values<Linear>({ ...projection })) linear(part);
+  const mlp = (of: Block["mlp"]) => {
+    if ("router" in of) {
+      const { count, inner } = of;
+      linear(of.router);
+      matrix(of.gateUp.weight, count, width, 2 * inner);
+      shift(of.gateUp.bias, count, 2 * inner);
+      matrix(of.down.weight, count, inner, width);
+      shift(of.down.bias, count, width);
+    } else {
+      if ("gateUp" in of) linear(of.gateUp);
+      else [of.gate, of.up].forEach(linear);
+      linear(of.down);
+    }
+  };
+  matrix(embedding.weight, vocabulary, embedding.projection?.inputs ?? width);
+  linear(embedding.projection);
+  norm(embedding.norm);
+  if (positions.kind === "learned") matrix(positions.table, contextLength + positions.offset, width);
+  for (const block of architecture.blocks) {
+    const { projection, queryNorm, keyNorm, sinks, output } = block.attention;
+    norms(block.attentionNorms);
+    if ("fused" in projection) linear(projection.fused);
+    else [projection.query, projection.key, projection.value].forEach(linear);
+    norm(queryNorm);
+    norm(keyNorm);
+    if (sinks) matrix(sinks, heads);
     linear(output);
-    norm(mlpNorm);
-    if (mlp.gate) linear(mlp.gate);
-    linear(mlp.up);
-    linear(mlp.down);
+    norms(block.mlpNorms);
+    mlp(block.mlp);
   }
   norm(architecture.finalNorm);
-  linear(architecture.head);
+  linear(head.projection);
+  linear(head.linear);
   return tensors;
 }

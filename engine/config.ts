@@ -1,4 +1,5 @@
 /** A checkpoint's config.json, read key by key, so that what nobody read can be refused. */
+import type { Activation } from "./architecture.js";
 import { UserError } from "./errors.js";
 
 /** Keys that change no number in a forward pass: bookkeeping, training, and text generation. */
@@ -8,9 +9,35 @@ const inert = new Set(
   attention_dropout hidden_dropout embd_pdrop attn_pdrop resid_pdrop summary_activation summary_first_dropout
   summary_proj_to_labels summary_type summary_use_proj task_specific_params output_attentions output_hidden_states
   return_dict return_dict_in_generate id2label label2id problem_type finetuning_task tokenizer_class prefix
-  gradient_checkpointing initializer_range temperature top_k top_p typical_p do_sample num_beams max_length min_length
-  length_penalty repetition_penalty no_repeat_ngram_size early_stopping num_return_sequences`.split(/\s+/),
+  gradient_checkpointing initializer_range init_std temperature top_k top_p typical_p do_sample num_beams max_length
+  min_length length_penalty repetition_penalty no_repeat_ngram_size early_stopping num_return_sequences num_beam_groups
+  diversity_penalty encoder_no_repeat_ngram_size bad_words_ids forced_bos_token_id forced_eos_token_id suppress_tokens
+  begin_suppress_tokens exponential_decay_length_penalty remove_invalid_values output_scores torchscript use_bfloat16
+  pruned_heads tie_encoder_decoder cross_attention_hidden_size tf_legacy_loss chunk_size_feed_forward cache_implementation
+  embed_dropout resid_dropout classifier_dropout residual_dropout embedding_dropout activation_dropout dropout layerdrop
+  emb_pdrop hidden_dropout_prob attention_probs_dropout_prob init_device init_config tokenizer_name verbose
+  embedding_fraction router_aux_loss_coef output_router_logits initial_context_length is_llama_config
+  attention_softmax_in_fp32 bias_dropout_fusion masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv
+  seq_length slow_but_exact is_encoder_decoder is_decoder add_cross_attention`.split(/\s+/),
 );
+
+/** Activation functions by the names that configs use. Different formulas of the same function stand together. */
+const activations = {
+  silu: "silu",
+  swish: "silu",
+  gelu: "gelu",
+  gelu_python: "gelu",
+  gelu_new: "gelu_tanh",
+  gelu_fast: "gelu_tanh",
+  gelu_accurate: "gelu_tanh",
+  gelu_pytorch_tanh: "gelu_tanh",
+  quick_gelu: "gelu_sigmoid",
+  relu: "relu",
+  relu2: "relu_squared",
+} as const satisfies Record<string, Activation>;
+
+type ActivationName = keyof typeof activations;
+const activationNames = Object.keys(activations) as ActivationName[];
 
 export class Config {
   readonly #values: Readonly<Record<string, unknown>>;
@@ -55,6 +82,17 @@ export class Config {
     );
   }
 
+  /** A whole number of at least 0. */
+  whole(key: string, fallback?: number): number {
+    return this.#checked(
+      key,
+      fallback,
+      "a whole number of at least 0",
+      (v): v is number => Number.isSafeInteger(v) && (v as number) >= 0,
+    );
+  }
+
+  /** A positive number. */
   number(keys: string | readonly string[], fallback?: number): number {
     return this.#checked(
       keys,
@@ -71,6 +109,71 @@ export class Config {
   oneOf<const T extends string>(keys: string | readonly string[], allowed: readonly T[], fallback?: T): T {
     const wanted = `one of ${allowed.map((name) => JSON.stringify(name)).join(", ")}`;
     return this.#checked(keys, fallback, wanted, (v): v is T => allowed.some((name) => name === v));
+  }
+
+  /** As count, or undefined where the config has none. */
+  optionalCount(key: string): number | undefined {
+    return this.has(key) ? this.count(key) : undefined;
+  }
+
+  optionalNumber(key: string): number | undefined {
+    return this.has(key) ? this.number(key) : undefined;
+  }
+
+  /** As `optionalNumber`, where a missing key means something else than null does. */
+  nullableNumber(key: string, missing?: number): number | undefined {
+    return key in this.#values ? this.optionalNumber(key) : missing;
+  }
+
+  nullableCount(key: string, missing?: number): number | undefined {
+    return key in this.#values ? this.optionalCount(key) : missing;
+  }
+
+  /** Whether the config has the key, and with a value that is not null. */
+  has(key: string): boolean {
+    return this.#get(key) !== undefined;
+  }
+
+  /** So many positive numbers. */
+  numbers(key: string, length: number): readonly number[] {
+    const wanted = `a list of ${length} positive numbers`;
+    return this.#checked(
+      key,
+      undefined,
+      wanted,
+      (v): v is number[] => Array.isArray(v) && v.length === length && v.every((x) => Number.isFinite(x) && x > 0),
+    );
+  }
+
+  /** A list with one of these values for each layer, or undefined where the config has none. */
+  perLayer<const T extends string | number>(key: string, layers: number, allowed: readonly T[]): T[] | undefined {
+    if (!this.has(key)) return undefined;
+    const wanted = `a list of ${layers} values, each ${allowed.map((item) => JSON.stringify(item)).join(" or ")}`;
+    return this.#checked(
+      key,
+      undefined,
+      wanted,
+      (v): v is T[] => Array.isArray(v) && v.length === layers && v.every((x) => allowed.includes(x)),
+    );
+  }
+
+  /** The value of a key that few read, to be checked by the caller. */
+  raw(key: string): unknown {
+    return this.#get(key);
+  }
+
+  /** Refuses any value but one, which is also what a missing key means. */
+  only(key: string, value: string | number | boolean | null): void {
+    const given = this.#get(key) ?? value;
+    if (given !== value) {
+      throw new UserError(
+        `${this.where}: ${key} is ${JSON.stringify(given)}, but only ${JSON.stringify(value)} can be run.`,
+      );
+    }
+  }
+
+  activation(keys: string | readonly string[], fallback?: ActivationName): Activation {
+    return activations[this.oneOf(keys, activationNames, fallback)];
   }
 
   /** A token id below `vocabulary`, or undefined where the config names none. */

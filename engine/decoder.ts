@@ -2,11 +2,13 @@
  * Builds the graph of a decoder for one chunk of queries over a key–value cache, with the statistics that a plan asks
  * for reduced inside it. Shapes in comments: H heads, G key–value heads, d head size, keys = past + queries.
  *
- * Inputs: ids [queries]; the position encoding of the chunk; mask [queries, keys], added to the scores; scale [layers,
- * heads, 1, 1]; gate [layers, heads, 1, 1]; past keys and values per layer [past, G, d]; and what the plan needs.
+ * Inputs: ids [queries]; the position encoding of the chunk; a mask for each width of window, [queries, keys], added to
+ * the scores; scale and gate [layers, heads, 1, 1]; past keys and values per layer [past, G, d]; and what the plan needs.
  */
-import type { Architecture, Block, Linear, Norm } from "./architecture.js";
+import type { Architecture, Attention } from "./architecture.js";
 import { Graph, type Value } from "./graph.js";
+import { Layers, type Projected } from "./layers.js";
+import { hidden, maskName } from "./mask.js";
 import { type Plan, Statistics } from "./statistics.js";
 
 /** The model as ONNX, its weights as external data under their own names. */
@@ -16,28 +18,30 @@ export function decoderGraph(architecture: Architecture, plan: Plan): Uint8Array
 
 class Decoder {
   readonly #graph = new Graph();
+  readonly #layers: Layers;
   readonly #statistics: Statistics;
 
   constructor(
     readonly architecture: Architecture,
     readonly plan: Plan,
   ) {
+    this.#layers = new Layers(this.#graph, architecture);
     this.#statistics = new Statistics(this.#graph, architecture, plan);
   }
 
   build(): Uint8Array {
     const { architecture, plan } = this;
-    let residual = this.#embed(); // [queries, width]
+    let residual = this.#layers.embed(); // [queries, width]
     architecture.blocks.forEach((block, layer) => {
+      residual = this.#patched(residual, layer);
       this.#statistics.residual(residual);
-      residual = this.#op("Add", residual, this.#attention(this.#norm(residual, block.attentionNorm), block, layer));
-      residual = this.#op("Add", residual, this.#mlp(this.#norm(residual, block.mlpNorm), block));
+      const projected = this.#layers.beforeAttention(residual, block);
+      const mixed = this.#attention(projected, block.attention, layer); // [queries, H · d]
+      residual = this.#layers.afterAttention(residual, mixed, block);
     });
+    residual = this.#patched(residual, architecture.layers);
     this.#statistics.residual(residual);
-    if (plan.logits) {
-      const hidden = this.#norm(residual, architecture.finalNorm);
-      this.#statistics.logits(this.#linear(hidden, architecture.head)); // [queries, vocabulary]
-    }
+    if (plan.logits) this.#statistics.logits(this.#layers.head(residual)); // [queries, vocabulary]
     this.#statistics.finish();
     return this.#graph.encode();
   }
@@ -46,56 +50,17 @@ class Decoder {
     return this.#graph.node(op, inputs);
   }
 
-  #embed(): Value {
-    const { embedding, positions, vocabulary, width, contextLength } = this.architecture;
-    const ids = this.#graph.input("ids", "int32", ["queries"]);
-    const tokens = this.#op("Gather", this.#graph.weight(embedding, [vocabulary, width]), ids);
-    if (positions.kind !== "learned") return tokens;
-    const table = this.#graph.weight(positions.table, [contextLength, width]);
-    return this.#op("Add", tokens, this.#op("Gather", table, this.#graph.input("positions", "int32", ["queries"])));
+  /** The stream, or where a patch is given for it: kept · stream + patch. */
+  #patched(residual: Value, layer: number): Value {
+    if (!this.plan.patches.includes(layer)) return residual;
+    const kept = this.#graph.input(`kept ${layer}`, "float32", ["queries", 1]);
+    const patch = this.#graph.input(`patch ${layer}`, "float32", ["queries", this.architecture.width]);
+    return this.#op("Add", this.#op("Mul", residual, kept), patch);
   }
 
-  #norm(x: Value, { weight, bias }: Norm): Value {
-    const { norm, width } = this.architecture;
-    const scale = this.#graph.weight(weight, [width]);
-    const attributes = { axis: -1, epsilon: { float: norm.epsilon } };
-    if (norm.kind === "rms") return this.#graph.node("SimplifiedLayerNormalization", [x, scale], attributes);
-    const shift = bias ? [this.#graph.weight(bias, [width])] : [];
-    return this.#graph.node("LayerNormalization", [x, scale, ...shift], attributes);
-  }
-
-  /** [queries, inputs] → [queries, outputs] */
-  #linear(x: Value, { weight, bias, layout, inputs, outputs }: Linear): Value {
-    const transposed = layout === "out-in";
-    const matrix = this.#graph.weight(weight, transposed ? [outputs, inputs] : [inputs, outputs]);
-    const shift = bias ? [this.#graph.weight(bias, [outputs])] : [];
-    return this.#graph.node("Gemm", [x, matrix, ...shift], { transB: transposed ? 1 : 0 });
-  }
-
-  #mlp(x: Value, { mlp }: Block): Value {
-    const up = this.#linear(x, mlp.up);
-    if (!mlp.gate) return this.#linear(this.#activation(up), mlp.down);
-    return this.#linear(this.#op("Mul", this.#activation(this.#linear(x, mlp.gate)), up), mlp.down);
-  }
-
-  #activation(x: Value): Value {
-    const { activation } = this.architecture;
-    switch (activation) {
-      case "silu":
-        return this.#op("Mul", x, this.#op("Sigmoid", x));
-      case "gelu":
-        return this.#graph.node("Gelu", [x], { approximate: "none" });
-      case "gelu_tanh":
-        return this.#graph.node("Gelu", [x], { approximate: "tanh" });
-      case "relu":
-        return this.#op("Relu", x);
-    }
-  }
-
-  #attention(x: Value, block: Block, layer: number): Value {
+  #attention({ query, key: newKey, value: newValue }: Projected, attention: Attention, layer: number): Value {
     const { heads: H, keyValueHeads: G, headSize: d } = this.architecture;
     const graph = this.#graph;
-    const [query, newKey, newValue] = this.#project(x, block); // [queries, H | G, d]
     this.#statistics.newKeysAndValues(newKey, newValue);
     const past = (name: string) => graph.input(`${name} ${layer}`, "float32", ["past", G, d]);
     const key = graph.node("Concat", [past("past keys"), newKey], { axis: 0 }); // [keys, G, d]
@@ -106,43 +71,43 @@ class Decoder {
     const k = graph.node("Transpose", [key], { perm: [1, 2, 0] }); // [G, d, keys]
     const v = graph.node("Transpose", [value], { perm: [1, 0, 2] }); // [G, keys, d]
     const grouped = this.#op("Reshape", q, graph.integers(G, -1, d)); // [G, H/G · queries, d]
-    const raw = this.#op("Reshape", this.#op("MatMul", grouped, k), graph.integers(H, -1, 0)); // [H, queries, keys]
-    const scores = this.#op("Add", raw, this.#mask(layer));
-    const attention = this.#statistics.softmax(scores); // [H, queries, keys]
-    this.#statistics.attention(raw, attention);
+    const products = this.#op("Reshape", this.#op("MatMul", grouped, k), graph.integers(H, -1, 0)); // [H, queries, keys]
+    const raw = this.#positioned(this.#capped(products, attention, layer), layer);
+    const scores = this.#op("Add", raw, this.#mask(attention, layer));
+    const weights = this.#statistics.softmax(scores, this.#sinks(attention, layer)); // [H, queries, keys]
+    this.#statistics.attention(raw, weights);
 
-    const weights = this.#op("Reshape", attention, graph.integers(G, -1, 0)); // [G, H/G · queries, keys]
-    const mixed = this.#op("Reshape", this.#op("MatMul", weights, v), graph.integers(H, -1, d)); // [H, queries, d]
+    const inGroups = this.#op("Reshape", weights, graph.integers(G, -1, 0)); // [G, H/G · queries, keys]
+    const mixed = this.#op("Reshape", this.#op("MatMul", inGroups, v), graph.integers(H, -1, d)); // [H, queries, d]
     const gated = this.#op("Mul", mixed, this.#perHead("gate", layer));
     const joined = graph.node("Transpose", [gated], { perm: [1, 0, 2] }); // [queries, H, d]
-    return this.#linear(this.#op("Reshape", joined, graph.integers(-1, H * d)), block.output);
+    return this.#op("Reshape", joined, graph.integers(-1, H * d));
   }
 
-  /** Queries, keys after position encoding, and values: [queries, heads, d] each. */
-  #project(x: Value, { projection }: Block): Value[] {
-    const { heads: H, keyValueHeads: G, headSize: d, positions } = this.architecture;
-    const parts =
-      "fused" in projection
-        ? this.#graph.nodes(
-            "Split",
-            3,
-            [this.#linear(x, projection.fused), this.#graph.integers(H * d, G * d, G * d)],
-            { axis: 1 },
-          )
-        : [projection.query, projection.key, projection.value].map((part) => this.#linear(x, part));
-    const [query, key, value] = parts.map((part, i) =>
-      this.#op("Reshape", part, this.#graph.integers(-1, i ? G : H, d)),
-    );
-    return positions.kind === "rope" ? [this.#rotate(query), this.#rotate(key), value] : [query, key, value];
+  /** cap · tanh(score / cap) / temperature: the first division is part of the scale, the rest of an input of its own. */
+  #capped(products: Value, { softcap }: Attention, layer: number): Value {
+    if (!softcap) return products;
+    return this.#op("Mul", this.#op("Tanh", products), this.#perHead("cap", layer));
   }
 
-  /** Rotary position encoding in the half-split layout: x · cosine + swapHalves(x) · sine, the sign in the sine. */
-  #rotate(x: Value): Value {
-    const d = this.architecture.headSize;
-    const turn = (name: string) => this.#graph.input(name, "float32", ["queries", 1, d]);
-    const [first, second] = this.#graph.nodes("Split", 2, [x, this.#graph.integers(d / 2, d / 2)], { axis: 2 });
-    const swapped = this.#graph.node("Concat", [second, first], { axis: 2 });
-    return this.#op("Add", this.#op("Mul", x, turn("cosine")), this.#op("Mul", swapped, turn("sine")));
+  /** ALiBi: a bias per head and key, less that of the query's own position. */
+  #positioned(scores: Value, layer: number): Value {
+    const { positions, heads } = this.architecture;
+    if (positions.kind !== "alibi") return scores;
+    const sharpness = this.#perHead("sharpness", layer);
+    const [ofKeys, ofQueries] = [
+      this.#graph.input("alibi of keys", "float32", [heads, 1, "keys"]),
+      this.#graph.input("alibi of queries", "float32", [heads, "queries", 1]),
+    ].map((bias) => this.#op("Mul", bias, sharpness));
+    return this.#op("Add", scores, this.#op("Sub", ofKeys, ofQueries));
+  }
+
+  /** Scores without a key, divided by the temperature like the others: [H, 1, 1]. */
+  #sinks({ sinks }: Attention, layer: number): Value | undefined {
+    if (!sinks) return undefined;
+    const { heads } = this.architecture;
+    const scores = this.#op("Reshape", this.#graph.weight(sinks, [heads]), this.#graph.integers(heads, 1, 1));
+    return this.#op("Mul", scores, this.#perHead("sharpness", layer));
   }
 
   /** One layer of an input with a value per head: [H, 1, 1]. */
@@ -152,12 +117,21 @@ class Decoder {
     return this.#op("Squeeze", this.#op("Gather", values, this.#graph.integers(layer)), this.#graph.integers(0));
   }
 
-  /** What is added to the scores: [queries, keys], or [H | 1, queries, keys] where keys are biased per layer or head. */
-  #mask(layer: number): Value {
-    const mask = this.#graph.input("mask", "float32", ["queries", "keys"]);
-    if (!this.plan.keyBias) return mask;
-    const bias = this.#graph.input(`key bias ${layer}`, "float32", ["bias heads", 1, "keys"]);
-    const later = this.#graph.input("later", "float32", ["queries", "keys"]); // 1 where k < q
-    return this.#op("Add", mask, this.#op("Mul", later, bias));
+  /** What is added to the scores: [queries, keys], or [H | 1, queries, keys] where it differs by layer or head. */
+  #mask({ window }: Attention, layer: number): Value {
+    const graph = this.#graph;
+    let mask = graph.input(maskName(window), "float32", ["queries", "keys"]);
+    if (this.plan.keyBias) {
+      const bias = graph.input(`key bias ${layer}`, "float32", ["bias heads", 1, "keys"]);
+      const later = graph.input("later", "float32", ["queries", "keys"]); // 1 where k < q
+      mask = this.#op("Add", mask, this.#op("Mul", later, bias));
+    }
+    if (this.plan.eviction) {
+      const query = graph.input("query index", "float32", ["queries", 1]);
+      const since = graph.input(`evicted ${layer}`, "float32", ["eviction heads", 1, "keys"]);
+      const gone = this.#op("GreaterOrEqual", query, since);
+      mask = this.#op("Add", mask, this.#op("Where", gone, graph.scalar(hidden), graph.scalar(0)));
+    }
+    return mask;
   }
 }

@@ -1,8 +1,10 @@
 /** Turns a prompt and a request into the inputs of the graph for one chunk of queries. */
-import type { Architecture } from "./architecture.js";
+import { alibi } from "./alibi.js";
+import type { Architecture, Block } from "./architecture.js";
 import type { Backend, Tensor } from "./backend.js";
 import type { Broadcast, Prompt, Request } from "./forward.js";
-import { hidden, laterOf, maskOf } from "./mask.js";
+import { hidden, laterOf, maskName, maskOf } from "./mask.js";
+import { lastPosition } from "./prompt.js";
 import { rotations } from "./rope.js";
 import type { Plan } from "./statistics.js";
 
@@ -21,18 +23,30 @@ type Feeds = Record<string, Tensor>;
 
 export function feedsOf(chunk: ChunkInput): Feeds {
   const { architecture, prompt, start, end, Tensor } = chunk;
-  const { layers: L, heads: H } = architecture;
-  const queries = end - start;
+  const { blocks, positions } = architecture;
   const { temperature, headGate } = prompt;
-  const scale = perHead(architecture, (layer, head) => architecture.blocks[layer].scale / at(temperature, layer, head));
-  const gate = perHead(architecture, (layer, head) => at(headGate, layer, head));
+  const perHead = (value: (block: Block, temperature: number, layer: number, head: number) => number) =>
+    perLayerAndHead(chunk, (layer, head) => value(blocks[layer], at(temperature, layer, head), layer, head));
+  const feeds: Feeds = {
+    ids: new Tensor("int32", prompt.ids.slice(start, end), [end - start]),
+    scale: perHead(({ attention: { scale, softcap } }, divisor) => (softcap ? scale / softcap : scale / divisor)),
+    gate: perHead((_block, _divisor, layer, head) => at(headGate, layer, head)),
+  };
+  for (const window of new Set(blocks.map(({ attention }) => attention.window))) {
+    feeds[maskName(window)] = new Tensor("float32", maskOf(prompt, start, end, window), [end - start, end]);
+  }
+  if (blocks.some(({ attention }) => attention.softcap)) {
+    feeds.cap = perHead(({ attention: { softcap = 1 } }, divisor) => softcap / divisor);
+  }
+  if (positions.kind === "alibi" || blocks.some(({ attention }) => attention.sinks)) {
+    feeds.sharpness = perHead((_block, divisor) => 1 / divisor);
+  }
   return {
-    ids: new Tensor("int32", prompt.ids.slice(start, end), [queries]),
-    mask: new Tensor("float32", maskOf(prompt, start, end), [queries, end]),
-    scale: new Tensor("float32", scale, [L, H, 1, 1]),
-    gate: new Tensor("float32", gate, [L, H, 1, 1]),
+    ...feeds,
     ...positionFeeds(chunk),
     ...biasFeeds(chunk),
+    ...evictionFeeds(chunk),
+    ...patchFeeds(chunk),
     ...statisticsFeeds(chunk),
   };
 }
@@ -41,16 +55,44 @@ export function feedsOf(chunk: ChunkInput): Feeds {
 const at = (values: Broadcast | undefined, layer: number, head: number): number =>
   values ? values.data[Math.min(layer, values.dims[0] - 1) * values.dims[1] + Math.min(head, values.dims[1] - 1)] : 1;
 
-const perHead = ({ layers, heads }: Architecture, value: (layer: number, head: number) => number) =>
-  Float32Array.from({ length: layers * heads }, (_, i) => value(Math.floor(i / heads), i % heads));
+function perLayerAndHead({ architecture, Tensor }: ChunkInput, value: (layer: number, head: number) => number): Tensor {
+  const { layers, heads } = architecture;
+  const values = Float32Array.from({ length: layers * heads }, (_, i) => value(Math.floor(i / heads), i % heads));
+  return new Tensor("float32", values, [layers, heads, 1, 1]);
+}
 
-function positionFeeds({ architecture, prompt, start, end, Tensor }: ChunkInput): Feeds {
-  const positions =
-    prompt.positions?.slice(start, end) ?? Int32Array.from({ length: end - start }, (_, i) => start + i);
-  if (architecture.positions.kind === "learned") return { positions: new Tensor("int32", positions, [end - start]) };
-  const { cosine, sine } = rotations(positions, architecture.positions.frequencies);
-  const dims = [end - start, 1, architecture.headSize];
-  return { cosine: new Tensor("float32", cosine, dims), sine: new Tensor("float32", sine, dims) };
+/** The positions of tokens `start` to `end`. */
+const positionsOf = ({ positions }: Prompt, start: number, end: number): Int32Array =>
+  positions?.slice(start, end) ?? Int32Array.from({ length: end - start }, (_, i) => start + i);
+
+function positionFeeds(chunk: ChunkInput): Feeds {
+  const { architecture, prompt, start, end, Tensor } = chunk;
+  const { positions: encoding, headSize, heads } = architecture;
+  const positions = positionsOf(prompt, start, end);
+  const feeds: Feeds = {};
+  switch (encoding.kind) {
+    case "learned":
+      feeds.positions = new Tensor(
+        "int32",
+        positions.map((position) => position + encoding.offset),
+        [end - start],
+      );
+      break;
+    case "rope":
+      encoding.ropes.forEach((rope, i) => {
+        const { cosine, sine } = rotations(positions, rope, headSize, lastPosition(prompt) + 1);
+        feeds[`cosine ${i}`] = new Tensor("float32", cosine, [end - start, 1, headSize]);
+        feeds[`sine ${i}`] = new Tensor("float32", sine, [end - start, 1, headSize]);
+      });
+      break;
+    case "alibi": {
+      const ofKeys = alibi(encoding, positionsOf(prompt, 0, end), positions[0]);
+      const ofQueries = alibi(encoding, positions, positions[0]);
+      feeds["alibi of keys"] = new Tensor("float32", ofKeys, [heads, 1, end]);
+      feeds["alibi of queries"] = new Tensor("float32", ofQueries, [heads, end - start, 1]);
+    }
+  }
+  return feeds;
 }
 
 function biasFeeds({ architecture, prompt, plan, start, end, Tensor }: ChunkInput): Feeds {
@@ -67,6 +109,44 @@ function biasFeeds({ architecture, prompt, plan, start, end, Tensor }: ChunkInpu
       for (let key = 0; key < end; key++) bias[head * end + key] = Math.max(data[row + key], hidden);
     }
     feeds[`key bias ${layer}`] = new Tensor("float32", bias, [heads, 1, end]);
+  }
+  return feeds;
+}
+
+function evictionFeeds({ architecture, prompt, plan, start, end, Tensor }: ChunkInput): Feeds {
+  if (!plan.eviction || !prompt.eviction) return {};
+  const {
+    data,
+    dims: [layers, heads, tokens],
+  } = prompt.eviction;
+  const queries = Float32Array.from({ length: end - start }, (_, i) => start + i);
+  const feeds: Feeds = { "query index": new Tensor("float32", queries, [end - start, 1]) };
+  for (let layer = 0; layer < architecture.layers; layer++) {
+    const since = new Float32Array(heads * end); // [heads | 1, 1, keys]
+    for (let head = 0; head < heads; head++) {
+      const row = (Math.min(layer, layers - 1) * heads + head) * tokens;
+      since.set(data.subarray(row, row + end), head * end);
+    }
+    feeds[`evicted ${layer}`] = new Tensor("float32", since, [heads, 1, end]);
+  }
+  return feeds;
+}
+
+function patchFeeds({ architecture: { width }, prompt, plan, start, end, Tensor }: ChunkInput): Feeds {
+  const feeds: Feeds = {};
+  for (const layer of plan.patches) {
+    const kept = new Float32Array(end - start).fill(1); // [queries, 1]
+    const patch = new Float32Array((end - start) * width); // [queries, width]
+    for (const { mode, tokens, values } of prompt.residualPatches?.filter((item) => item.layer === layer) ?? []) {
+      tokens.forEach((token, i) => {
+        if (token < start || token >= end) return;
+        const row = patch.subarray((token - start) * width, (token - start + 1) * width);
+        if (mode === "replace") kept[token - start] = 0;
+        for (let c = 0; c < width; c++) row[c] = values[i * width + c] + (mode === "add" ? row[c] : 0);
+      });
+    }
+    feeds[`kept ${layer}`] = new Tensor("float32", kept, [end - start, 1]);
+    feeds[`patch ${layer}`] = new Tensor("float32", patch, [end - start, width]);
   }
   return feeds;
 }
@@ -102,6 +182,16 @@ function statisticsFeeds({ architecture, prompt, request, plan, start, end, Tens
       keys[i] = Math.max(0, request.targets[i % patterns][start + (Math.floor(i / patterns) % queries)]);
     }
     feeds.targets = new Tensor("int32", keys, [heads, queries, patterns]);
+  }
+  if (plan.topMass && request.topMass) {
+    const sizes = request.topMass;
+    const count = Math.min(Math.max(...sizes), end);
+    const weights = new Float32Array(count * sizes.length); // [top, sizes]: 1 where a rank is among the first so many
+    weights.forEach((_, i) => {
+      weights[i] = Math.floor(i / sizes.length) < sizes[i % sizes.length] ? 1 : 0;
+    });
+    feeds["top count"] = new Tensor("int64", BigInt64Array.of(BigInt(count)), [1]);
+    feeds["top weights"] = new Tensor("float32", weights, [count, sizes.length]);
   }
   if (plan.distances) {
     feeds.padding = new Tensor("float32", new Float32Array(heads * queries), [heads, queries]);

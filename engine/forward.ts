@@ -1,16 +1,26 @@
 /**
  * One forward pass over one token sequence: what goes in, what can be asked for, what comes out.
  *
- * Visibility: query q sees key k iff k ≤ q, the layer's window allows it, and (where `pieces` is given)
- * pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1. Final scores are
- *   s[h,q,k] = (q·k · scale, soft-capped where the model does) / temperature[l,h] + keyBias[l,h,k] · 1[k < q]
- * so that no row ever loses its own token.
+ * Visibility: query q sees key k iff k ≤ q, the layer's window allows it, the key is not evicted, and (where `pieces` is
+ * given) pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1. Final scores are
+ *   s[h,q,k] = (q·k · scale, soft-capped where the model does, plus its ALiBi) / temperature[l,h]
+ *              + keyBias[l,h,k] · 1[k < q]
+ * so that no row ever loses its own token. Learned sinks are scores too, and divided by the temperature.
  */
 
 /** Values per layer, head and (for key biases) token; a dimension of 1 is broadcast. */
 export interface Broadcast {
   readonly data: Float32Array;
   readonly dims: readonly number[];
+}
+
+/** Vectors that replace, or are added to, the residual stream at some tokens. */
+export interface ResidualPatch {
+  /** Before this block, from 0; the number of layers for the stream after the last block. */
+  readonly layer: number;
+  readonly mode: "replace" | "add";
+  readonly tokens: Int32Array; // [patched]
+  readonly values: Float32Array; // [patched, width]
 }
 
 export interface Prompt {
@@ -25,6 +35,13 @@ export interface Prompt {
   readonly headGate?: Broadcast; // [layers | 1, heads | 1]
   /** Divides the scores. */
   readonly temperature?: Broadcast; // [layers | 1, heads | 1]
+  /**
+   * Hides each key from the given query on: a cache that has dropped it. At least key + 1; from the number of tokens on
+   * the key stays. Cheapest with dimensions [1, 1, tokens].
+   */
+  readonly eviction?: { readonly data: Int32Array; readonly dims: readonly number[] }; // [layers | 1, heads | 1, tokens]
+  /** Applied in the order given. */
+  readonly residualPatches?: readonly ResidualPatch[];
 }
 
 /** What to report. What is not asked for is not in the graph and costs nothing. */
@@ -37,6 +54,8 @@ export interface Request {
   readonly queryGroups?: readonly Float32Array[]; // groups × [tokens]
   /** Probability at one key per query (previous token, induction target, needle); −1 = none, reported as NaN. */
   readonly targets?: readonly Int32Array[]; // patterns × [tokens]
+  /** Attention on each query's k most attended keys together, for each of these k. */
+  readonly topMass?: readonly number[];
   /** Attention by distance summed over queries: Σ_q A[q, q − d]. */
   readonly distances?: boolean;
   /** Norms of keys (after position encoding), values and the residual stream. */
@@ -45,7 +64,7 @@ export interface Request {
   readonly logits?: "loss" | "last" | "all";
   /** The full matrix. Memory grows with tokens²: for short prompts, tests and drawings only. */
   readonly attention?: boolean;
-  /** Mean over heads of the scores before keyBias, masking and softmax, all keys included. Memory grows with tokens². */
+  /** Mean over heads of the scores (ALiBi included) before keyBias, masking and softmax, all keys included. Memory grows with tokens². */
   readonly scores?: boolean;
 }
 
@@ -65,6 +84,7 @@ export interface Forward {
   readonly mass?: Values; // [layers, heads, segments, queries]
   readonly received?: Values; // [layers, heads, groups, keys]
   readonly pattern?: Values; // [layers, heads, patterns, queries]
+  readonly topMass?: Values; // [layers, heads, sizes, queries]
   readonly distances?: Values; // [layers, heads, distance]
   readonly keyNorm?: Values; // [layers, keyValueHeads, keys]
   readonly valueNorm?: Values; // [layers, keyValueHeads, keys]

@@ -37,6 +37,11 @@ export class Graph {
     return this.#constant(`float ${value}`, [], Float32Array.of(value));
   }
 
+  /** A one-dimensional constant of float32. */
+  floats(...values: number[]): Value {
+    return this.#constant(`floats ${values}`, [values.length], Float32Array.from(values));
+  }
+
   /** A one-dimensional constant: axes, shapes, split sizes, or (as a lone index) a position along an axis. */
   integers(...values: number[]): Value {
     return this.#constant(`integers ${values}`, [values.length], BigInt64Array.from(values, BigInt));

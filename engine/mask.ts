@@ -1,5 +1,5 @@
 /** What is added to the scores before the softmax: visibility, and biases that all layers and heads share. */
-import type { Prompt } from "./forward.js";
+import type { Broadcast, Prompt } from "./forward.js";
 
 /**
  * Added to the scores of hidden keys. Finite, so that no product with a probability of 0 becomes NaN, and far enough
@@ -7,16 +7,27 @@ import type { Prompt } from "./forward.js";
  */
 export const hidden = -1e9;
 
+/** Whether all layers and heads have the same values. */
+export const isShared = ({ dims }: Pick<Broadcast, "dims">): boolean => dims[0] * dims[1] === 1;
+
+/** The graph's name for the mask of layers with this window. */
+export const maskName = (window?: number): string => (window === undefined ? "mask" : `mask of ${window}`);
+
 /**
  * The additive mask of queries `start` to `end` (exclusive) over keys 0 to `end`.
+ * @param window a query sees itself and window − 1 tokens before it; none: all tokens before it
  * @returns [queries, keys]
  */
-export function maskOf({ pieces, keyBias }: Prompt, start: number, end: number): Float32Array {
-  const shared = keyBias && keyBias.dims[0] * keyBias.dims[1] === 1 ? keyBias.data : undefined; // [tokens]
+export function maskOf(prompt: Prompt, start: number, end: number, window = Infinity): Float32Array {
+  const { pieces, keyBias, eviction } = prompt;
+  const bias = keyBias && isShared(keyBias) ? keyBias.data : undefined; // [tokens]
+  const evicted = eviction && isShared(eviction) ? eviction.data : undefined; // [tokens]
   const mask = new Float32Array((end - start) * end);
   for (let query = start; query < end; query++) {
     const row = mask.subarray((query - start) * end, (query - start + 1) * end); // [keys]
-    if (shared) for (let key = 0; key < query; key++) row[key] = Math.max(shared[key], hidden);
+    if (bias) for (let key = 0; key < query; key++) row[key] = Math.max(bias[key], hidden);
+    if (evicted) for (let key = 0; key < query; key++) if (query >= evicted[key]) row[key] = hidden;
+    if (query >= window) row.fill(hidden, 0, query - window + 1);
     row.fill(hidden, query + 1);
     if (pieces && pieces[query] !== -1) {
       for (let key = 0; key < query; key++) {

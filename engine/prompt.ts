@@ -1,12 +1,12 @@
 /** Refuses prompts and requests that a model cannot take, before any work is done. */
 import type { Architecture } from "./architecture.js";
 import { UserError } from "./errors.js";
-import type { Broadcast, Prompt, Request } from "./forward.js";
+import type { Prompt, Request, ResidualPatch } from "./forward.js";
 
 /** @throws {UserError} naming what is wrong, where, and what would be right */
 export function checkPrompt(
   prompt: Prompt,
-  { vocabulary, contextLength, layers, heads, positions }: Architecture,
+  { vocabulary, contextLength, layers, heads, width, positions }: Architecture,
 ): void {
   const tokens = prompt.ids.length;
   if (tokens === 0) throw new UserError("The prompt is empty; at least one token is needed.");
@@ -39,6 +39,36 @@ export function checkPrompt(
     (value) => value > 0 && value < Infinity,
     "above 0",
   );
+  checkBroadcast(prompt.eviction, "eviction", [layers, heads], [tokens], (since) => since >= 1, "at least 1");
+  const own = prompt.eviction?.data.findIndex((since, i) => since <= i % tokens) ?? -1;
+  if (own >= 0) {
+    throw new UserError(
+      `eviction hides key ${own % tokens} from query ${prompt.eviction?.data[own]} on, but at least its own query must see it: ${(own % tokens) + 1} or later.`,
+    );
+  }
+  prompt.residualPatches?.forEach((patch, i) => {
+    checkPatch(patch, `residualPatches[${i}]`, { layers, width, tokens });
+  });
+}
+
+function checkPatch(
+  { layer, tokens, values }: ResidualPatch,
+  name: string,
+  limits: { readonly layers: number; readonly width: number; readonly tokens: number },
+): void {
+  if (!Number.isSafeInteger(layer) || layer < 0 || layer > limits.layers) {
+    throw new UserError(
+      `${name} is for layer ${layer}, but layers go from 0 to ${limits.layers} (after the last block).`,
+    );
+  }
+  const outside = tokens.find((token) => token < 0 || token >= limits.tokens);
+  if (outside !== undefined) {
+    throw new UserError(`${name} is for token ${outside}, but the prompt has tokens 0 to ${limits.tokens - 1}.`);
+  }
+  if (values.length !== tokens.length * limits.width) {
+    throw new UserError(`${name} holds ${values.length} values for ${tokens.length} tokens of width ${limits.width}.`);
+  }
+  if (!values.every(Number.isFinite)) throw new UserError(`${name} holds a value that is not a finite number.`);
 }
 
 export const lastPosition = ({ ids, positions }: Prompt): number =>
@@ -51,7 +81,7 @@ function checkLength(values: ArrayLike<number> | undefined, name: string, tokens
 }
 
 function checkBroadcast(
-  values: Broadcast | undefined,
+  values: { readonly data: Float32Array | Int32Array; readonly dims: readonly number[] } | undefined,
   name: string,
   free: readonly number[],
   fixed: readonly number[],
@@ -81,6 +111,9 @@ export function checkRequest(request: Request, tokens: number): void {
         throw new UserError(`${name}[${i}] holds a weight that is not a finite number.`);
     });
   }
+  const size = request.topMass?.find((k) => !Number.isSafeInteger(k) || k < 1);
+  if (size !== undefined)
+    throw new UserError(`topMass asks for ${size} keys; each must be a whole number of at least 1.`);
   request.targets?.forEach((keys, i) => {
     checkLength(keys, `targets[${i}]`, tokens);
     const query = keys.findIndex((key, q) => key < -1 || key > q);

@@ -2,9 +2,12 @@
  * A decoder in plain float64, written for reading: one loop per formula, the whole matrix in memory, interventions as
  * engine/forward.ts defines them. What the graphs on every device are held against.
  */
-import { type Architecture, type Block, type Linear, type Norm, tensorsOf } from "./architecture.js";
+import { bfloat16 } from "./alibi.js";
+import { type Activation, type Attention, type Block, type Linear, type Norm, tensorsOf } from "./architecture.js";
 import type { Checkpoint } from "./checkpoint.js";
-import type { Broadcast, Prompt } from "./forward.js";
+import type { Prompt } from "./forward.js";
+import { lastPosition } from "./prompt.js";
+import { partners } from "./rope.js";
 
 type Vector = Float64Array;
 
@@ -22,14 +25,16 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
   return sum;
 };
-const add = (a: Vector, b: Vector): Vector => a.map((x, i) => x + b[i]);
 const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+const clamp = (x: number, low: number, high: number): number => Math.min(high, Math.max(low, x));
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-function softmax(scores: ArrayLike<number>): Vector {
+/** @param sink a score that takes part without a key */
+function softmax(scores: ArrayLike<number>, sink = Number.NEGATIVE_INFINITY): Vector {
   const values = Float64Array.from(scores);
-  const largest = values.reduce((a, b) => Math.max(a, b));
+  const largest = values.reduce((a, b) => Math.max(a, b), sink);
   const powers = values.map((s) => Math.exp(s - largest));
-  const total = powers.reduce((a, b) => a + b);
+  const total = powers.reduce((a, b) => a + b, Math.exp(sink - largest));
   return powers.map((e) => e / total);
 }
 
@@ -43,11 +48,13 @@ const erf = (x: number): number => {
   return Math.abs(x) > 5 ? Math.sign(x) : (2 / Math.sqrt(Math.PI)) * sum;
 };
 
-const activations: Record<Architecture["activation"], (x: number) => number> = {
-  silu: (x) => x / (1 + Math.exp(-x)),
+const activations: Record<Activation, (x: number) => number> = {
+  silu: (x) => x * sigmoid(x),
   relu: (x) => Math.max(0, x),
+  relu_squared: (x) => Math.max(0, x) ** 2,
   gelu: (x) => (x / 2) * (1 + erf(x / Math.SQRT2)),
   gelu_tanh: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  gelu_sigmoid: (x) => x * sigmoid(1.702 * x),
 };
 
 /** All that the model computes on the way, for short prompts: time and memory grow with tokens². */
@@ -57,77 +64,177 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
   for (const name of tensorsOf(architecture).keys()) tensors.set(name, await checkpoint.tensor(name));
   const tensor = (name: string): Float32Array => tensors.get(name) ?? new Float32Array();
 
-  const { layers, heads, keyValueHeads, headSize, width, positions } = architecture;
+  const { layers, heads, keyValueHeads, headSize, width, positions, embedding, head: output } = architecture;
   const tokens = prompt.ids.length;
+  const activate = activations[architecture.activation];
   const position = (token: number) => prompt.positions?.[token] ?? token;
-  const at = (values: Broadcast | undefined, layer: number, head: number, token = 0): number | undefined => {
+  const at = (
+    values: { readonly data: ArrayLike<number>; readonly dims: readonly number[] } | undefined,
+    layer: number,
+    head: number,
+    token = 0,
+  ): number | undefined => {
     if (!values) return undefined;
     const [L, H, T = 1] = values.dims;
     return values.data[((L === 1 ? 0 : layer) * H + (H === 1 ? 0 : head)) * T + token];
   };
-  const visible = (query: number, key: number): boolean => {
+  const visible = (layer: number, head: number, query: number, key: number): boolean => {
+    const { window = Infinity } = architecture.blocks[layer].attention;
     const piece = prompt.pieces;
-    return key <= query && (!piece || piece[key] === 0 || piece[key] === piece[query] || piece[query] === -1);
+    const sees = !piece || piece[key] === 0 || piece[key] === piece[query] || piece[query] === -1;
+    return key <= query && query - key < window && sees && query < (at(prompt.eviction, layer, head, key) ?? Infinity);
   };
-  const norm = (x: Vector, { weight, bias }: Norm): Vector => {
-    const scale = tensor(weight);
-    const centre = architecture.norm.kind === "layer" ? x.reduce((a, b) => a + b) / width : 0;
+  const norm = (x: Vector, of: Norm | undefined, head = 0): Vector => {
+    if (!of) return x;
+    const { kind, size, epsilon, weight, bias, offset = 0 } = of;
+    const name = typeof weight === "object" ? weight[head] : weight;
+    const centre = kind === "layer" ? x.reduce((a, b) => a + b) / size : 0;
     const centred = x.map((value) => value - centre);
-    const factor = 1 / Math.sqrt(dot(centred, centred) / width + architecture.norm.epsilon);
-    return centred.map((value, i) => value * factor * scale[i] + (bias ? tensor(bias)[i] : 0));
+    const factor = 1 / Math.sqrt(dot(centred, centred) / size + epsilon);
+    return centred.map(
+      (value, i) => value * factor * (name ? tensor(name)[i] + offset : 1) + (bias ? tensor(bias)[i] : 0),
+    );
   };
-  const linear = (x: Vector, { weight, bias, layout, inputs, outputs }: Linear): Vector => {
-    const matrix = tensor(weight);
-    return Float64Array.from({ length: outputs }, (_, o) => {
-      let sum = bias ? tensor(bias)[o] : 0;
-      for (let i = 0; i < inputs; i++) sum += x[i] * matrix[layout === "out-in" ? o * inputs + i : i * outputs + o];
+  /** [inputs] → [outputs], by a matrix that starts at `from` among the values of a tensor. */
+  const product = (x: Vector, matrix: Float32Array, outputs: number, layout: Linear["layout"], from = 0): Vector =>
+    Float64Array.from({ length: outputs }, (_, o) => {
+      let sum = 0;
+      for (let i = 0; i < x.length; i++) {
+        sum += x[i] * matrix[from + (layout === "out-in" ? o * x.length + i : i * outputs + o)];
+      }
       return sum;
     });
-  };
-  const rotate = (x: Vector, token: number): Vector => {
-    if (positions.kind !== "rope") return x;
-    const half = headSize / 2;
+  const linear = (x: Vector, { weight, bias, layout, outputs }: Linear): Vector =>
+    product(x, tensor(weight), outputs, layout).map((sum, o) => sum + (bias ? tensor(bias)[o] : 0));
+  const sum = (a: Vector, b: Vector, scale = 1): Vector => a.map((x, i) => x + scale * b[i]);
+
+  const rotate = (x: Vector, token: number, rope: number | undefined): Vector => {
+    if (positions.kind !== "rope" || rope === undefined) return x;
+    const { factor, frequencies, pairs } = positions.ropes[rope];
+    const speeds = frequencies(lastPosition(prompt) + 1);
+    const partner = partners(positions.ropes[rope], headSize);
     return x.map((value, i) => {
-      const angle = position(token) * positions.frequencies[i % half];
-      return value * Math.cos(angle) + (i < half ? -x[i + half] : x[i - half]) * Math.sin(angle);
+      if (partner[i] === i) return value;
+      const angle = position(token) * speeds[pairs === "halves" ? i % speeds.length : Math.floor(i / 2)];
+      const sign = i < partner[i] ? -1 : 1;
+      return factor * (value * Math.cos(angle) + sign * x[partner[i]] * Math.sin(angle));
     });
   };
   const split = (x: Vector, count: number): Vector[] =>
     range(count).map((head) => x.slice(head * headSize, (head + 1) * headSize));
-  const project = (x: Vector, { projection }: Block, token: number): [Vector[], Vector[], Vector[]] => {
-    const joined =
-      "fused" in projection
-        ? linear(x, projection.fused)
-        : Float64Array.from(
-            [projection.query, projection.key, projection.value].flatMap((part) => [...linear(x, part)]),
-          );
-    const all = split(joined, heads + 2 * keyValueHeads);
-    const turned = all.slice(0, heads + keyValueHeads).map((head) => rotate(head, token));
-    return [turned.slice(0, heads), turned.slice(heads), all.slice(heads + keyValueHeads)];
+  /** Queries, keys and values of a token: heads × [headSize]. */
+  const project = (x: Vector, { projection, clip = Infinity }: Attention): Vector[][] => {
+    const clipped = (values: Vector) => values.map((value) => clamp(value, -clip, clip));
+    if (!("fused" in projection)) {
+      return [projection.query, projection.key, projection.value].map((part, i) =>
+        split(clipped(linear(x, part)), i ? keyValueHeads : heads),
+      );
+    }
+    const all = split(clipped(linear(x, projection.fused)), heads + 2 * keyValueHeads);
+    if (projection.order === "joined") {
+      return [all.slice(0, heads), all.slice(heads, heads + keyValueHeads), all.slice(heads + keyValueHeads)];
+    }
+    const group = heads / keyValueHeads + 2;
+    const groups = range(keyValueHeads).map((g) => all.slice(g * group, (g + 1) * group));
+    return [
+      groups.flatMap((g) => g.slice(0, -2)),
+      groups.flatMap((g) => g.slice(-2, -1)),
+      groups.flatMap((g) => g.slice(-1)),
+    ];
+  };
+  const normHeads = (of: Vector[], by: Norm | undefined): Vector[] =>
+    by && by.size !== headSize
+      ? split(norm(Float64Array.from(of.flatMap((x) => [...x])), by), of.length)
+      : of.map((x, head) => norm(x, by, head));
+  const mlp = (x: Vector, by: Block["mlp"]): Vector => {
+    if ("router" in by) {
+      const scores = linear(x, by.router);
+      const chosen = range(by.count)
+        .sort((a, b) => scores[b] - scores[a])
+        .slice(0, by.chosen);
+      const shares = softmax(chosen.map((expert) => scores[expert]));
+      return chosen.reduce((total, expert, i) => {
+        const { inner } = by;
+        const both = product(x, tensor(by.gateUp.weight), 2 * inner, "in-out", expert * width * 2 * inner);
+        const biased = both.map((value, c) => value + tensor(by.gateUp.bias)[expert * 2 * inner + c]);
+        const inside = Float64Array.from({ length: inner }, (_, c) => {
+          const gate = Math.min(biased[2 * c], 7);
+          return (clamp(biased[2 * c + 1], -7, 7) + 1) * gate * sigmoid(1.702 * gate);
+        });
+        const outside = product(inside, tensor(by.down.weight), width, "in-out", expert * inner * width);
+        return total.map((value, c) => value + shares[i] * (outside[c] + tensor(by.down.bias)[expert * width + c]));
+      }, new Float64Array(width));
+    }
+    if ("gateUp" in by) {
+      const both = linear(x, by.gateUp);
+      const half = both.length / 2;
+      return linear(
+        both.slice(0, half).map((gate, i) => activate(gate) * both[half + i]),
+        by.down,
+      );
+    }
+    const { gate } = by;
+    const raised = linear(x, by.up);
+    return linear(
+      gate ? linear(x, gate).map((value, i) => activate(value) * raised[i]) : raised.map(activate),
+      by.down,
+    );
+  };
+  const alibi = (head: number, query: number, key: number): number => {
+    if (positions.kind !== "alibi") return 0;
+    const { slopes, factor, rounded } = positions;
+    if (!rounded) return factor * slopes[head] * (position(key) - position(query));
+    const bias = (token: number) => bfloat16(bfloat16(slopes[head]) * position(token));
+    return factor * (bias(key) - bias(query));
+  };
+  const row = (name: string, index: number, size: number): Vector =>
+    Float64Array.from(tensor(name).subarray(index * size, (index + 1) * size));
+  const embed = (token: number): Vector => {
+    const { weight, projection, scale = 1 } = embedding;
+    const vector = row(weight, prompt.ids[token], projection?.inputs ?? width);
+    const embedded = norm(
+      (projection ? linear(vector, projection) : vector).map((x) => x * scale),
+      embedding.norm,
+    );
+    if (positions.kind !== "learned") return embedded;
+    return sum(embedded, row(positions.table, position(token) + positions.offset, width));
+  };
+  const patched = (stream: Vector[], layer: number): Vector[] => {
+    const result = [...stream];
+    for (const patch of prompt.residualPatches ?? []) {
+      if (patch.layer !== layer) continue;
+      patch.tokens.forEach((token, i) => {
+        const vector = Float64Array.from(patch.values.subarray(i * width, (i + 1) * width));
+        result[token] = patch.mode === "replace" ? vector : sum(result[token], vector);
+      });
+    }
+    return result;
   };
 
-  const table = positions.kind === "learned" ? tensor(positions.table) : undefined;
-  const row = (matrix: Float32Array, index: number): Vector =>
-    Float64Array.from(matrix.subarray(index * width, (index + 1) * width));
-  let stream = range(tokens).map((token) => {
-    const embedded = row(tensor(architecture.embedding), prompt.ids[token]);
-    return table ? add(embedded, row(table, position(token))) : embedded;
-  });
+  let stream = patched(range(tokens).map(embed), 0);
   const result: Replay = { attention: [], scores: [], keys: [], values: [], residual: [stream], logits: [] };
   for (let layer = 0; layer < layers; layer++) {
     const block = architecture.blocks[layer];
-    const projected = stream.map((x, token) => project(norm(x, block.attentionNorm), block, token));
+    const { scale, softcap, sinks, rope, queryNorm, keyNorm } = block.attention;
+    const projected = stream.map((x, token) => {
+      const [query, key, value] = project(norm(x, block.attentionNorms.input), block.attention);
+      const turned = (of: Vector[], by: Norm | undefined) => normHeads(of, by).map((head) => rotate(head, token, rope));
+      return [turned(query, queryNorm), turned(key, keyNorm), value];
+    });
     const group = (head: number) => Math.floor((head * keyValueHeads) / heads);
-    const score = (head: number, query: number, key: number): number =>
-      (dot(projected[query][0][head], projected[key][1][group(head)]) * block.scale) /
-      (at(prompt.temperature, layer, head) ?? 1);
+    const score = (head: number, query: number, key: number): number => {
+      const raw = dot(projected[query][0][head], projected[key][1][group(head)]) * scale;
+      const capped = softcap ? softcap * Math.tanh(raw / softcap) : raw;
+      return (capped + alibi(head, query, key)) / (at(prompt.temperature, layer, head) ?? 1);
+    };
     const attention = range(heads).map((head) =>
       range(tokens).map((query) =>
         softmax(
           range(query + 1).map((key) => {
-            if (!visible(query, key)) return Number.NEGATIVE_INFINITY;
+            if (!visible(layer, head, query, key)) return Number.NEGATIVE_INFINITY;
             return score(head, query, key) + (key < query ? (at(prompt.keyBias, layer, head, key) ?? 0) : 0);
           }),
+          sinks ? tensor(sinks)[head] / (at(prompt.temperature, layer, head) ?? 1) : undefined,
         ),
       ),
     );
@@ -136,27 +243,28 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
         range(heads).flatMap((head) =>
           range(headSize).map((i) => {
             const weights = attention[head][query];
-            const sum = weights.reduce((total, p, key) => total + p * projected[key][2][group(head)][i], 0);
-            return sum * (at(prompt.headGate, layer, head) ?? 1);
+            const total = weights.reduce((all, p, key) => all + p * projected[key][2][group(head)][i], 0);
+            return total * (at(prompt.headGate, layer, head) ?? 1);
           }),
         ),
       ),
     );
-    stream = stream.map((x, token) => add(x, linear(mixed[token], block.output)));
-    stream = stream.map((x) => {
-      const { gate, up, down } = block.mlp;
-      const activate = activations[architecture.activation];
-      const input = norm(x, block.mlpNorm);
-      const raised = linear(input, up);
-      const inner = gate ? linear(input, gate).map((value, i) => activate(value) * raised[i]) : raised.map(activate);
-      return add(x, linear(inner, down));
+    stream = stream.map((x, token) => {
+      const { attentionNorms, mlpNorms, parallel, normedResidual } = block;
+      const attended = norm(linear(mixed[token], block.attention.output), attentionNorms.output);
+      const from = normedResidual ? norm(x, attentionNorms.input) : x;
+      const between = norm(sum(from, attended, architecture.residualScale), attentionNorms.sum);
+      const input = norm(parallel ? x : between, mlpNorms.input);
+      const moved = norm(mlp(input, block.mlp), mlpNorms.output);
+      return norm(sum(normedResidual ? input : between, moved, architecture.residualScale), mlpNorms.sum);
     });
+    stream = patched(stream, layer + 1);
     result.attention.push(attention);
     result.scores.push(
       range(tokens).map((query) =>
         Float64Array.from(
           range(tokens),
-          (key) => range(heads).reduce((sum, head) => sum + score(head, query, key), 0) / heads,
+          (key) => range(heads).reduce((total, head) => total + score(head, query, key), 0) / heads,
         ),
       ),
     );
@@ -165,6 +273,11 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
     result.values.push(byHead(2));
     result.residual.push(stream);
   }
-  result.logits.push(...stream.map((x) => linear(norm(x, architecture.finalNorm), architecture.head)));
+  for (const x of stream) {
+    const hidden = norm(x, architecture.finalNorm);
+    const raw = linear(output.projection ? linear(hidden, output.projection) : hidden, output.linear);
+    const { scale = 1, softcap } = output;
+    result.logits.push(raw.map((value) => (softcap ? softcap * Math.tanh((value * scale) / softcap) : value * scale)));
+  }
   return result;
 }

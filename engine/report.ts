@@ -46,6 +46,7 @@ export class Report {
     if (this.#segments) forward.mass = zeros(L, H, this.#segments, T);
     if (plan.received) forward.received = zeros(L, H, request.queryGroups?.length ?? 0, T);
     if (plan.pattern) forward.pattern = zeros(L, H, request.targets?.length ?? 0, T);
+    if (plan.topMass) forward.topMass = zeros(L, H, request.topMass?.length ?? 0, T);
     if (plan.distances) forward.distances = zeros(L, H, T);
     if (plan.norms) {
       forward.keyNorm = zeros(L, G, T);
@@ -68,12 +69,13 @@ export class Report {
     const {
       architecture: { layers: L, heads: H, keyValueHeads: G },
     } = this;
-    const { entropy, maximum, received, pattern, distances, keyNorm, valueNorm, residualNorm, attention, scores } =
-      this.#forward;
+    const { entropy, maximum, received, pattern, topMass, distances, keyNorm, valueNorm, residualNorm } = this.#forward;
+    const { attention, scores } = this.#forward;
     const keys = chunk.start + chunk.queries;
     if (entropy) this.#place(entropy, chunk, "entropy", L * H, 1);
     if (maximum) this.#place(maximum, chunk, "maximum", L * H, 1);
     if (pattern) this.#place(pattern, chunk, "pattern", L * H, pattern.dims[2]);
+    if (topMass) this.#place(topMass, chunk, "top mass", L * H, topMass.dims[2]);
     if (keyNorm) this.#place(keyNorm, chunk, "key norm", L, G);
     if (valueNorm) this.#place(valueNorm, chunk, "value norm", L, G);
     if (residualNorm) this.#place(residualNorm, chunk, "residual norm", L + 1, 1);

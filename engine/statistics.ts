@@ -2,6 +2,7 @@
 import type { Architecture } from "./architecture.js";
 import type { Prompt, Request } from "./forward.js";
 import type { Graph, Value } from "./graph.js";
+import { isShared } from "./mask.js";
 
 /** What is in a graph. Two requests with the same plan share a session. */
 export interface Plan {
@@ -10,28 +11,35 @@ export interface Plan {
   readonly mass: boolean;
   readonly received: boolean;
   readonly pattern: boolean;
+  readonly topMass: boolean;
   readonly distances: boolean;
   readonly norms: boolean;
   readonly logits: false | "loss" | "last" | "all";
   readonly attention: boolean;
   readonly scores: boolean;
   readonly keyBias: boolean;
+  readonly eviction: boolean;
+  /** Layers before whose block the residual stream is patched, rising. */
+  readonly patches: readonly number[];
 }
 
 export function planOf(prompt: Prompt, request: Request): Plan {
-  const { keyBias } = prompt;
+  const { keyBias, eviction, residualPatches = [] } = prompt;
   return {
     rows: request.rows ?? false,
     mass: (request.rows ?? false) || (request.keySegments?.length ?? 0) > 0,
     received: (request.queryGroups?.length ?? 0) > 0,
     pattern: (request.targets?.length ?? 0) > 0,
+    topMass: (request.topMass?.length ?? 0) > 0,
     distances: request.distances ?? false,
     norms: request.norms ?? false,
     logits: request.logits ?? false,
     attention: request.attention ?? false,
     scores: request.scores ?? false,
-    // One bias for all layers and heads is part of the mask and needs no graph of its own.
-    keyBias: keyBias !== undefined && keyBias.dims[0] * keyBias.dims[1] > 1,
+    // What is the same for all layers and heads is part of the mask and needs no graph of its own.
+    keyBias: keyBias !== undefined && !isShared(keyBias),
+    eviction: eviction !== undefined && !isShared(eviction),
+    patches: [...new Set(residualPatches.map(({ layer }) => layer))].sort((a, b) => a - b),
   };
 }
 
@@ -72,20 +80,32 @@ export class Statistics {
    * The softmax of the scores. Where entropy is asked for, the scores are centred on their largest first: with
    * p = softmax(s) and LSE the log-sum-exp of s − max s, which is −ln max p, H = LSE − Σ p · (s − max s) is a sum of
    * small terms, where LSE − Σ p · s would be a small difference of large ones.
+   *
+   * Sinks take a share of the softmax without having a key: with f = σ(LSE − sink) the share of the keys, A = f · p and
+   * −Σ A ln A = f · (H − ln f).
    * @param scores [heads, queries, keys]
+   * @param sinks [heads, 1, 1]
    */
-  softmax(scores: Value): Value {
+  softmax(scores: Value, sinks?: Value): Value {
     const { graph, plan } = this;
     const softmax = (x: Value) => graph.node("Softmax", [x], { axis: -1 });
-    if (!plan.rows) return softmax(scores);
+    if (!plan.rows && !sinks) return softmax(scores);
     const op = (name: string, ...inputs: Value[]) => graph.node(name, inputs);
-    const largest = graph.node("ReduceMax", [scores, graph.integers(-1)], { keepdims: 1 }); // [heads, queries, 1]
+    const last = graph.integers(-1);
+    const largest = graph.node("ReduceMax", [scores, last], { keepdims: 1 }); // [heads, queries, 1]
     const centred = op("Sub", scores, largest);
-    const attention = softmax(centred);
-    const maximum = this.#reduce("ReduceMax", attention, -1); // [heads, queries]
-    const expected = this.#reduce("ReduceSum", op("Mul", attention, centred), -1);
-    this.#stack("entropy", op("Sub", graph.scalar(0), op("Add", op("Log", maximum), expected))); // Neg would give −0
-    this.#stack("maximum", maximum);
+    const ofKeys = softmax(centred);
+    const best = graph.node("ReduceMax", [ofKeys, last], { keepdims: 1 }); // [heads, queries, 1]
+    const logBest = op("Log", best); // −LSE of the centred scores
+    const share = sinks && op("Sigmoid", op("Sub", op("Sub", largest, logBest), sinks)); // [heads, queries, 1]
+    const attention = share ? op("Mul", ofKeys, share) : ofKeys;
+    if (plan.rows) {
+      const expected = graph.node("ReduceSum", [op("Mul", ofKeys, centred), last], { keepdims: 1 });
+      const nats = op("Sub", graph.scalar(0), op("Add", logBest, expected)); // Neg would give −0
+      const squeezed = (x: Value) => op("Squeeze", x, last); // [heads, queries]
+      this.#stack("entropy", squeezed(share ? op("Mul", share, op("Sub", nats, op("Log", share))) : nats));
+      this.#stack("maximum", squeezed(share ? op("Mul", share, best) : best));
+    }
     return attention;
   }
 
@@ -108,9 +128,18 @@ export class Statistics {
       const targets = graph.input("targets", "int32", [this.architecture.heads, "queries", "patterns"]);
       this.#stack("pattern", graph.node("GatherElements", [attention, targets], { axis: 2 })); // [heads, queries, patterns]
     }
+    if (plan.topMass) this.#stack("top mass", this.#topMass(attention));
     if (plan.distances) this.#stack("distances", this.#byDistance(attention));
     if (plan.attention) this.#stack("attention", attention);
     if (plan.scores) this.#stack("scores", this.#reduce("ReduceMean", raw, 0)); // [queries, keys]
+  }
+
+  /** The largest probabilities in falling order, and for each asked number of them their sum. */
+  #topMass(attention: Value): Value {
+    const { graph } = this;
+    const [largest] = graph.nodes("TopK", 2, [attention, graph.input("top count", "int64", [1])], { axis: -1 });
+    const weights = graph.input("top weights", "float32", ["top", "sizes"]);
+    return graph.node("MatMul", [largest, weights]); // [heads, queries, sizes]
   }
 
   /**

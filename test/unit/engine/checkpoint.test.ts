@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { openCheckpoint } from "../../../engine/checkpoint.js";
+import { type Checkpoint, openCheckpoint } from "../../../engine/checkpoint.js";
 import { Config } from "../../../engine/config.js";
-import { ropeFrequencies } from "../../../engine/rope.js";
+import { readRope } from "../../../engine/rope.js";
 import { fileSource } from "../../../loaders/files.js";
 import { bundledFolder, goldenFiles, json, memorySource, putTogether, takeApart } from "./memory-source.js";
 
@@ -16,6 +16,10 @@ async function opened(name: string, config: Record<string, unknown> = {}, rename
     }),
   );
 }
+
+/** The frequencies of a checkpoint's only rotary encoding. */
+const rotation = ({ architecture: { positions } }: Checkpoint) =>
+  positions.kind === "rope" ? [...positions.ropes[0].frequencies(100)] : [];
 
 describe("config", () => {
   test("describes the bundled model", async () => {
@@ -46,17 +50,18 @@ describe("config", () => {
       rope_scaling: { type: "linear", factor: 4 },
     });
     const b = await opened("llama", { rope_parameters: { rope_type: "linear", factor: 4, rope_theta: 500 } });
-    expect(a.architecture.positions).toEqual(b.architecture.positions);
+    expect(rotation(a)).toEqual(rotation(b));
+    expect(rotation(a)).toHaveLength(4);
   });
 
   test.each([
     [
-      { rope_parameters: { rope_type: "yarn", factor: 4, rope_theta: 1 } },
-      'rope_type is "yarn", but must be one of "default", "linear", "llama3"',
+      { rope_parameters: { rope_type: "spiral", factor: 4, rope_theta: 1 } },
+      'rope_type is "spiral", but must be one of "default", "linear", "dynamic", "llama3"',
     ],
     [
       { rope_parameters: { rope_type: "default", rope_theta: 1, partial_rotary_factor: 0.5 } },
-      "partial_rotary_factor = 0.5 is not understood",
+      "partial_rotary_factor is 0.5, but models of this type rotate whole heads",
     ],
     [{ rope_parameters: { rope_type: "linear", rope_theta: 1 } }, "lacks factor"],
     [{ hidden_act: "swiglu" }, 'hidden_act is "swiglu"'],
@@ -78,7 +83,7 @@ describe("config", () => {
 
   test("attention scaled by layer is understood", async () => {
     const { architecture } = await opened("gpt2", { scale_attn_by_inverse_layer_idx: true, scale_attn_weights: false });
-    expect(architecture.blocks.map(({ scale }) => scale)).toEqual([1, 1 / 2, 1 / 3]);
+    expect(architecture.blocks.map(({ attention }) => attention.scale)).toEqual([1, 1 / 2, 1 / 3]);
   });
 });
 
@@ -91,15 +96,15 @@ describe("tensors", () => {
   });
 
   test("that change nothing may be there: a head beside tied embeddings", async () => {
-    expect((await opened("llama")).architecture.head.weight).toBe("lm_head.weight");
+    expect((await opened("llama")).architecture.head.linear.weight).toBe("lm_head.weight");
     const tied = await opened("llama", { tie_word_embeddings: true });
-    expect(tied.architecture.head.weight).toBe("model.embed_tokens.weight");
+    expect(tied.architecture.head.linear.weight).toBe("model.embed_tokens.weight");
   });
 });
 
 describe("rotary frequencies", () => {
   const frequencies = (values: Record<string, unknown>, size = 8) => [
-    ...ropeFrequencies(new Config(values, "config"), size),
+    ...readRope(new Config(values, "config"), { headSize: size, contextLength: 2048 }).frequencies(1),
   ];
 
   test("fall from 1 by the base", () => {

@@ -397,7 +397,7 @@ describe("the experiment", () => {
   }, 120_000);
 
   test("leaves out what a table of learned positions cannot hold, and needs no start token", () => {
-    const architecture = { positions: { kind: "learned", table: "" }, contextLength: 1000 } as const;
+    const architecture = { positions: { kind: "learned", table: "", offset: 0 }, contextLength: 1000 } as const;
     const sizes = { lengths: [900, 1001], contexts: [2, 2], perDepth: 1 };
     const bare = characterTokenizer(null);
     const windows = windowsOf(inputs.haystack, 1001, 2, bare);
