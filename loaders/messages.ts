@@ -73,7 +73,8 @@ export const messages = {
   hubOtherPull: (model: string) => `Another process pulls ${model}; waiting for it to end.`,
   hubUnreachable: (hub: string, why: string) =>
     `The hub at ${hub} cannot be reached (${why}): check the network, and HF_ENDPOINT if it is set.`,
-  hubGarbled: (hub: string) => `${hub} does not answer as a hub does: check HF_ENDPOINT, and whether the network asks for a login.`,
+  hubGarbled: (hub: string) =>
+    `${hub} does not answer as a hub does: check HF_ENDPOINT, and whether the network asks for a login.`,
   hubNeedsToken: (hub: string, model: string) =>
     `The hub at ${hub} has no ${model} that everybody may see: check the name, or set HF_TOKEN to a token that may read it.`,
   hubBadToken: (hub: string, model: string) =>
