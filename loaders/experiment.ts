@@ -47,6 +47,14 @@ export interface Context<P extends Parameters> {
   readonly signal: AbortSignal;
 }
 
+/** What a job needs of a machine, for the scheduler; what is left out is one core, and a GPU where the device is one. */
+export interface Resources {
+  readonly cores?: number;
+  /** GiB at the peak. */
+  readonly memory?: number;
+  readonly gpus?: number;
+}
+
 export interface Experiment<P extends Parameters = Parameters, Evidence = unknown> {
   readonly id: string;
   readonly title: string;
@@ -58,6 +66,9 @@ export interface Experiment<P extends Parameters = Parameters, Evidence = unknow
   readonly parameters: P;
   /** JSONL files below data/, by the name that `run` knows them by. The first is what `--prompts` replaces. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** Environment variables that can change its numbers; `run` may read no others. */
+  readonly environment?: readonly string[];
+  readonly resources?: Resources;
   readonly tables: readonly Table[];
   readonly claims: readonly Claim<Evidence>[];
   /** Yields rows as they are ready, and returns what the claims are judged on. */

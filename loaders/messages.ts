@@ -1,6 +1,9 @@
 /** Every sentence that the command line says when something is wrong: what, where, and what would be right. */
 const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
 
+const size = (bytes: number) =>
+  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
 export const messages = {
   // The command line
   defect: (message: string) => `Failed: ${message} (--debug shows where).`,
@@ -8,11 +11,15 @@ export const messages = {
   interrupted: "Interrupted; what was finished is kept.",
   unknownExperiment: (id: string, nearest: string | undefined, known: readonly string[]) =>
     `There is no experiment ${id}${nearest ? `; did you mean ${nearest}?` : `: there are ${list(known)}.`}`,
+  deviceRefused: (device: string, why: string) => `${device} is passed over: ${why}.`,
+  deviceTaken: (device: string) => `The device is ${device}.`,
+  notASize: (option: string, text: string) => `${option} is ${text}, but must be a size such as 500MB or 10GB.`,
   notAWhole: (option: string, text: string) => `${option} is ${text}, but must be a whole number of at least 1.`,
   notAPort: (text: string) => `--port is ${text}, but must be a whole number from 0 to 65535.`,
   notASeed: (text: string) => `--seed is ${text}, but must be a whole number of at least 0.`,
   notAnAssignment: (text: string) => `--set ${text} is not of the form name=value.`,
-  unknownDevice: (name: string) => `There is no device ${name}: give cpu, wasm or auto.`,
+  unknownDevice: (name: string) =>
+    `There is no device ${name}: give cpu, cuda, wasm, webgpu, webgpu:NAME with part of a GPU's name, or auto.`,
   promptsForOne: "--prompts replaces the input of one experiment: name exactly one.",
   noPrompts: (experiment: string) => `The experiment ${experiment} reads no prompts that --prompts could replace.`,
   unknownParameter: (experiment: string, name: string, known: readonly string[]) =>
@@ -128,6 +135,10 @@ export const messages = {
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
   badTable: (where: string, fault: string) => `${where} ${fault}.`,
+  collected: (count: number, bytes: number) =>
+    `${count === 1 ? "One result was" : `${count} results were`} dropped from the store, and ${size(bytes)} are free.`,
+  stillKept: (kept: number, keep: number) =>
+    `${size(kept)} stay, more than the ${size(keep)} that were asked for: they are committed, current or being computed.`,
   setAside: (what: string, folder: string) =>
     `A stored result was corrupt and counts as missing: ${what}; it now lies in ${folder}.`,
   ignoredResult: (what: string) => `A committed result is corrupt and is not used: ${what}.`,

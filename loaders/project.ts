@@ -1,6 +1,7 @@
 /** Where things lie. Every path below is absolute, so that commands work from any folder. */
 import { basename, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pulledModel } from "./hub/cache.js";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -17,7 +18,7 @@ export const siteCache = join(siteSource, ".observablehq/cache");
 export const siteOutput = join(root, "dist");
 
 export function modelName(folder: string): string {
-  return basename(resolve(folder));
+  return pulledModel(folder)?.name ?? basename(resolve(folder));
 }
 
 /** Relative to the project where the path lies in it, for messages. */

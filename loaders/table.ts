@@ -5,12 +5,17 @@
 /** `text` is for names that repeat: it is stored as a dictionary. */
 export type Kind = "int32" | "float32" | "float64" | "text" | "flag";
 
-/** A column: its type, what it means, its unit, and whether a value may be missing. */
+/** A column: its type, what it means, its unit, whether a value may be missing, and how exact it is. */
 export interface Column {
   readonly kind: Kind;
   readonly meaning: string;
   readonly unit?: string;
   readonly optional?: boolean;
+  /**
+   * How far two computations of a value may be apart, in its unit, to count as the same number. Where it is left out,
+   * floats may differ by 1e-4 of themselves or of 1, whichever is larger, and all else must be equal.
+   */
+  readonly tolerance?: number;
 }
 
 export type Columns = Readonly<Record<string, Column>>;

@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { root, siteOutput } from "../project.js";
 import { errorCode } from "../store/system.js";
 import { exitCodes, report } from "../terminal.js";
-import { assignment, device, oneOf, port, seed, wholeNumber } from "./options.js";
+import { assignment, device, oneOf, port, seed, size, wholeNumber } from "./options.js";
 
 const description = "Attention experiments on transformer checkpoints, and the site that shows their results.";
 
@@ -15,7 +15,10 @@ Exit codes: 0 all went well; 1 a job failed, or there is a defect; 2 something g
 const hubHelp = `
 HF_ENDPOINT, HF_TOKEN, HF_HOME, HF_HUB_CACHE and HF_HUB_OFFLINE mean what they mean to Hugging Face's libraries.`;
 
-const modelOption = ["--model <folder>", "a Hugging Face checkpoint (default: the bundled model)"] as const;
+const modelOption = [
+  "--model <model>",
+  "a checkpoint's folder, or a pulled ORG/NAME[@revision] (default: the bundled model)",
+] as const;
 const portOption = ["--port <n>", "the next free one where it is taken", port, 3000] as const;
 const hostOption = ["--host <address>", "who can reach it; 0.0.0.0 for everybody", "127.0.0.1"] as const;
 
@@ -54,10 +57,14 @@ function programOf(): Command {
     .argument("[experiment...]", "which; default all")
     .option(...modelOption)
     .option("--prompts <file>", "JSONL records instead of the experiment's first input")
-    .option("--device <name>", "cpu, wasm or auto", device)
+    .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device)
     .option("--set <name=value>", "another value for a parameter; may be repeated", assignment)
-    .option("--jobs <n>", "experiments at a time (default: one per core)", wholeNumber("--jobs"))
-    .option("--threads <n>", "threads of each experiment (default: 1)", wholeNumber("--threads"))
+    .option("--jobs <n>", "experiments at a time at most (default: as many as fit)", wholeNumber("--jobs"))
+    .option(
+      "--threads <n>",
+      "cores and threads of each experiment (default: what it declares)",
+      wholeNumber("--threads"),
+    )
     .option("--fresh", "compute again what is already there")
     .option("--save", "keep the results in data/results, from where they are committed")
     .option("--out <folder>", "copy the results there, one folder per experiment")
@@ -74,6 +81,15 @@ function programOf(): Command {
     .action(async (options) => {
       const { status } = await import("./status.js");
       await status(options);
+    });
+
+  program
+    .command("gc")
+    .description("drop stored results that nothing refers to, the longest unused first")
+    .option("--keep <size>", "as much as may stay, such as 500MB (default: 10GB)", size)
+    .action(async (options) => {
+      const { gc } = await import("./gc.js");
+      await gc(options);
     });
 
   program
@@ -114,7 +130,7 @@ function programOf(): Command {
     .option("--text <text>", "the prompt")
     .option("--ids <file>", "or token ids as they are, in JSON: [[id, …], …]")
     .requiredOption("--out <folder>", "where statistics.arrow, received.arrow and the others go")
-    .option("--device <name>", "cpu, wasm or auto", device, "cpu")
+    .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device, "cpu")
     .option("--rows <heads>", "write attention matrices too: all, or heads as LAYER.HEAD,… counted from 0")
     .option("--logits <which>", "last, all or none", oneOf("--logits", ["last", "all", "none"]), "last")
     .option(

@@ -1,5 +1,4 @@
 /** Values of options, parsed or refused in one sentence. */
-import type { Device } from "../../engine/backend.js";
 import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 
@@ -10,15 +9,22 @@ export function wholeNumber(option: string): (text: string) => number {
   };
 }
 
+/** Bytes of "500MB" or "10GB", counted in powers of 1024. */
+export function size(text: string): number {
+  const [, number, unit] = /^(\d{1,6}(?:\.\d+)?) ?([KMGT]?)i?B?$/i.exec(text) ?? [];
+  if (number === undefined) throw new UserError(messages.notASize("--keep", text));
+  return Number(number) * 1024 ** " KMGT".indexOf(unit.toUpperCase() || " ");
+}
+
 export function port(text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw new UserError(messages.notAPort(text));
   return Number(text);
 }
 
-export function device(text: string): Device {
-  if (text === "cpu" || text === "wasm") return text;
-  if (text === "auto") return "cpu"; // onnxruntime-node is one of our dependencies; what is faster is not there yet
-  throw new UserError(messages.unknownDevice(text));
+/** The name of a device, for `openBackend`. */
+export function device(text: string): string {
+  if (!/^(auto|cpu|cuda|wasm|webgpu(:.+)?)$/.test(text)) throw new UserError(messages.unknownDevice(text));
+  return text;
 }
 
 export function assignment(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {

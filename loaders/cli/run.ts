@@ -1,5 +1,4 @@
 import { join, resolve } from "node:path";
-import type { Device } from "../../engine/backend.js";
 import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 import { bundledModel, projectPath, resultsFolder, workFolder } from "../project.js";
@@ -12,8 +11,8 @@ import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { chosenExperiments } from "./experiments.js";
 import { verdictLines } from "./verdicts.js";
 
-interface RunFlags extends JobOptions {
-  readonly device?: Device;
+interface RunFlags extends Omit<JobOptions, "device" | "adapter"> {
+  readonly device?: string;
   readonly jobs?: number;
   readonly threads?: number;
   readonly fresh?: boolean;
@@ -25,7 +24,9 @@ interface RunFlags extends JobOptions {
 export async function run(names: readonly string[], flags: RunFlags, debug: boolean): Promise<number> {
   const ids = await chosenExperiments(names);
   await refuseContradictions(ids, flags);
-  const plans = await planFor(ids, flags, { warn: say, anyDevice: flags.device === undefined });
+  const { model, prompts, set } = flags;
+  const jobOptions = { model, prompts, set, ...(await deviceOf(flags.device)) };
+  const plans = await planFor(ids, jobOptions, { warn: say, anyDevice: flags.device === undefined });
   const outcomes = await fulfil(plans, {
     signal: untilInterrupted(),
     parallel: flags.jobs,
@@ -50,6 +51,17 @@ export async function run(names: readonly string[], flags: RunFlags, debug: bool
     );
   }
   return exitCodeOf([...outcomes.values()]);
+}
+
+/** Which device jobs run on. `auto` decides here, once for all, and says why. */
+async function deviceOf(name: string | undefined): Promise<Pick<JobOptions, "device" | "adapter">> {
+  if (name === undefined) return {};
+  const { chooseDevice, parseDevice } = await import("../devices.js");
+  if (name !== "auto") return parseDevice(name);
+  const { backend, trials } = await chooseDevice();
+  for (const { device, refused } of trials) if (refused) say(messages.deviceRefused(device, refused));
+  say(messages.deviceTaken(backend.device));
+  return { device: backend.device };
 }
 
 async function refuseContradictions(

@@ -27,14 +27,16 @@ async function statusOf(model: string | undefined): Promise<StatusRow[]> {
   const plans = await planFor(await experimentIds(), { model }, { warn: say, anyDevice: true });
   return Promise.all(
     plans.map(async ({ experiment, job, key, fresh, stale, reason }): Promise<StatusRow> => {
-      const running = key !== undefined && !fresh && (await store.isComputing(key));
+      const open = key !== undefined && !fresh;
+      const running = open && (await store.isComputing(key));
+      const failure = open && !running ? await store.failures.last(key) : undefined;
       const passport = fresh ?? stale;
       return {
         experiment,
         model: job?.model ? modelName(job.model) : null,
         key: key ?? null,
-        state: !job ? "failed" : fresh ? "fresh" : running ? "running" : stale ? "stale" : "missing",
-        reason: reason ?? null,
+        state: !job || failure ? "failed" : fresh ? "fresh" : running ? "running" : stale ? "stale" : "missing",
+        reason: failure?.message ?? reason ?? null,
         passport: passport ? projectPath(join(passport, passportFile)) : null,
       };
     }),

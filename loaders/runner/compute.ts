@@ -6,20 +6,25 @@ import { openBackend } from "../devices.js";
 import type { Context, Experiment } from "../experiment.js";
 import { loadExperiment } from "../experiments/index.js";
 import { fileSource } from "../files.js";
+import { pulledModel } from "../hub/cache.js";
 import { readJsonl } from "../inputs.js";
 import { messages } from "../messages.js";
-import { modelName, publicPath, workFolder } from "../project.js";
+import { modelName, publicPath } from "../project.js";
 import { sha256 } from "../store/code.js";
 import type { Identity } from "../store/key.js";
 import { type ModelRecord, type Passport, stableMetadata } from "../store/passport.js";
 import type { Result } from "../store/result.js";
 import { Store } from "../store/store.js";
+import { accuracyOf } from "./accuracy.js";
 import { execute } from "./execute.js";
+import { checkStream } from "./gate.js";
 import { hashModel, identityOf, type Job } from "./job.js";
-import { checkout, machine, packageVersion } from "./provenance.js";
+import { checkout, machine, packageVersion, peakMemory } from "./provenance.js";
 import { openSubject } from "./subject.js";
 
 export interface ComputeOptions {
+  /** Where the store lies. */
+  readonly folder: string;
   readonly threads: number;
   /** Compute it even where it is stored. */
   readonly again: boolean;
@@ -32,9 +37,9 @@ export interface ComputeOptions {
 
 type Work = Pick<ComputeOptions, "threads" | "signal" | "progress">;
 
-export async function compute(job: Job, { again, onWait, warn, ...work }: ComputeOptions): Promise<Result> {
+export async function compute(job: Job, { folder, again, onWait, warn, ...work }: ComputeOptions): Promise<Result> {
   const identity = await identityOf(job);
-  return new Store(workFolder, warn).compute(identity.key, () => produce(job, identity, work), {
+  return new Store(folder, warn).compute(identity.key, () => produce(job, identity, work), {
     again,
     onWait,
     signal: work.signal,
@@ -45,33 +50,33 @@ async function produce(job: Job, identity: Identity, { threads, signal, progress
   const date = new Date().toISOString();
   const start = performance.now();
   const experiment = await loadExperiment(job.experiment);
-  const backend = job.model === undefined ? undefined : await openBackend(job.device ?? "cpu", { threads });
+  const backend = job.model === undefined ? undefined : await openBackend(deviceName(job), { threads });
   const inputs = await readInputs(job);
   // What is loaded now is what was hashed, unless it changed in between. Later edits do not reach this process.
   if ((await identityOf(job)).key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));
-  const encoders = await execute(experiment, {
-    parameters: job.parameters,
-    inputs,
-    progress,
-    signal,
-    ...subject(job, backend),
-  });
+  const subject = subjectOf(job, backend);
+  const accuracy = backend && (await accuracyOf(await subject.model()));
+  const context = { parameters: job.parameters, inputs, progress, signal, ...subject };
+  const encoders = await execute(experiment, context);
   if (job.model !== undefined && !isDeepStrictEqual(await hashModel(job.model), identity.keyParts.model)) {
     throw new Error(messages.modelChanged(job.model));
   }
   const metadata = stableMetadata({ key: identity.key, experiment: job.experiment });
   const tables = new Map([...encoders].map(([name, encoder]) => [name, encoder.finish(metadata)]));
+  for (const [name, bytes] of tables) {
+    checkStream(bytes, `table ${name} of ${job.experiment}`, encoders.get(name)?.table);
+  }
   const passport: Passport = {
     key: identity.key,
     ...about(experiment, job),
     ...(job.model === undefined ? {} : { model: await modelRecord(job.model) }),
-    ...(backend ? { device: { name: backend.device, precision: "float32", ...backend.description } } : {}),
+    ...(backend ? { device: { name: backend.device, precision: "float32", ...backend.description }, accuracy } : {}),
     machine: machine(),
     versions: { node: process.versions.node, "attention-observatory": await packageVersion() },
     ...(await checkout()),
     date,
     seconds: (performance.now() - start) / 1000,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    peakMemoryBytes: peakMemory(),
     tables: Object.fromEntries(
       [...tables].map(([name, bytes]) => [
         name,
@@ -95,12 +100,16 @@ function about({ title, question }: Experiment, { experiment, parameters, inputs
   };
 }
 
+function deviceName({ device = "cpu", adapter }: Job): string {
+  return adapter === undefined ? device : `${device}:${adapter}`;
+}
+
 async function readInputs({ inputs }: Job): Promise<Record<string, unknown[]>> {
   const read = Object.entries(inputs).map(async ([name, file]) => [name, await readJsonl(file)] as const);
   return Object.fromEntries(await Promise.all(read));
 }
 
-function subject({ experiment, model }: Job, backend: Backend | undefined): ReturnType<typeof openSubject> {
+function subjectOf({ experiment, model }: Job, backend: Backend | undefined): ReturnType<typeof openSubject> {
   if (model !== undefined && backend) return openSubject(model, backend);
   const none = () => Promise.reject(new Error(messages.noSubject(experiment)));
   return { model: none, control: none, tokenizer: none };
@@ -108,5 +117,10 @@ function subject({ experiment, model }: Job, backend: Backend | undefined): Retu
 
 async function modelRecord(folder: string): Promise<ModelRecord> {
   const { control } = await openCheckpoint(fileSource(folder));
-  return { name: modelName(folder), folder: publicPath(folder), ...(control === undefined ? {} : { control }) };
+  return {
+    name: modelName(folder),
+    ...pulledModel(folder),
+    folder: publicPath(folder),
+    ...(control === undefined ? {} : { control }),
+  };
 }

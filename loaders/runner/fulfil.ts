@@ -1,36 +1,40 @@
 /** Turns plans into results: takes those that stand, computes the rest, and says on stderr what is worth knowing. */
-import { availableParallelism } from "node:os";
 import { messages } from "../messages.js";
 import { projectPath, workFolder } from "../project.js";
+import { defaultBound } from "../store/collect.js";
+import type { Failure } from "../store/failures.js";
 import { openResult } from "../store/result.js";
 import { Store } from "../store/store.js";
 import { color, say } from "../terminal.js";
+import { neededKeys } from "./needed.js";
 import type { Plan } from "./plan.js";
 import { progressDisplay } from "./progress.js";
-import { type Failure, type Outcome, runJobs } from "./run.js";
+import { type Outcome, type RunOptions, runJobs } from "./run.js";
 
-export interface FulfilOptions {
-  readonly signal: AbortSignal;
-  /** Jobs at a time; default one per core. */
-  readonly parallel?: number;
-  /** Threads of each job; default 1, because jobs side by side use few cores better than threads do. */
+/** Runs jobs somewhere: in processes of this machine, or through a scheduler of many. */
+export type Runner = typeof runJobs;
+
+export interface FulfilOptions extends Pick<RunOptions, "signal" | "parallel"> {
+  readonly runner?: Runner;
+  /** Cores, and threads, of each job instead of what its experiment declares. */
   readonly threads?: number;
   /** Compute what stands, too. */
   readonly again?: boolean;
+  /** Where results are stored; the project's store unless they are only to be compared with it. */
+  readonly folder?: string;
   /** Lines and no block, because others write to the terminal too. */
   readonly plainProgress?: boolean;
   readonly debug?: boolean;
+  readonly onEvent?: RunOptions["onEvent"];
 }
 
 /** One outcome per plan, by experiment. Throws an AbortError where it was interrupted. */
 export async function fulfil(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {
-  const { signal, again = false, plainProgress = false, debug = false } = options;
+  const { signal, again = false, debug = false, folder = workFolder } = options;
   for (const plan of plans) say(planLine(plan, again));
-  const missing = plans.flatMap(({ job, fresh }) => (job && (again || !fresh) ? [job] : []));
-  const computed = missing.length > 0 ? await computeAll() : new Map<never, Outcome>();
+  const due = plans.filter(({ job, fresh }) => job && (again || !fresh));
+  const outcomes = due.length > 0 ? await compute(due, options) : new Map<string, Outcome>();
   signal.throwIfAborted();
-  const outcomes = new Map<string, Outcome>();
-  for (const [{ experiment }, outcome] of computed) outcomes.set(experiment, outcome);
   for (const { experiment, job, fresh, reason = "" } of plans) {
     const result = job && !outcomes.has(experiment) && fresh ? await openResult(fresh) : undefined;
     if (result) outcomes.set(experiment, { result });
@@ -38,26 +42,61 @@ export async function fulfil(plans: readonly Plan[], options: FulfilOptions): Pr
   }
   for (const [experiment, outcome] of outcomes)
     if ("failure" in outcome) sayFailure(experiment, outcome.failure, debug);
+  if (due.length > 0 && folder === workFolder) await makeRoom(outcomes);
   return outcomes;
+}
 
-  async function computeAll() {
-    await new Store(workFolder, say).sweep();
-    const display = progressDisplay(missing, plainProgress);
-    const { parallel = availableParallelism(), threads = 1 } = options;
-    const outcomes = await runJobs(missing, {
+async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {
+  const { signal, again = false, parallel, threads, plainProgress, debug, folder = workFolder, onEvent } = options;
+  const store = new Store(folder, say);
+  await store.sweep();
+  const jobs = plans.flatMap(({ job }) => job ?? []).map((job) => withCores(job, threads));
+  const display = progressDisplay(jobs, plainProgress);
+  const run = options.runner ?? runJobs;
+  try {
+    const outcomes = await run(jobs, {
+      folder,
       parallel,
-      threads,
       again,
       signal,
       onEvent: (job, event) => {
+        onEvent?.(job, event);
         display.update(job, event);
         if (event.type === "warning") display.say(event.message);
         if (event.type === "log" && debug) display.say(`${job.experiment}: ${event.line}`);
       },
     });
+    const byExperiment = new Map([...outcomes].map(([job, outcome]) => [job.experiment, outcome]));
+    if (!signal.aborted) await rememberFailures(store, plans, byExperiment);
+    return byExperiment;
+  } finally {
     display.close();
-    return outcomes;
   }
+}
+
+function withCores<J extends NonNullable<Plan["job"]>>(job: J, cores: number | undefined): J {
+  return cores === undefined ? job : { ...job, resources: { ...job.resources, cores } };
+}
+
+async function rememberFailures(
+  { failures }: Store,
+  plans: readonly Plan[],
+  outcomes: ReadonlyMap<string, Outcome>,
+): Promise<void> {
+  for (const { experiment, key } of plans) {
+    const outcome = outcomes.get(experiment);
+    if (!key || !outcome) continue;
+    if ("failure" in outcome) await failures.remember(key, outcome.failure);
+    else await failures.forget(key);
+  }
+}
+
+/** A store that has grown over its bound gives up what has not been used for longest, but nothing of the last day. */
+async function makeRoom(outcomes: ReadonlyMap<string, Outcome>): Promise<void> {
+  const day = 24 * 3600 * 1000;
+  const own = [...outcomes.values()].flatMap((outcome) => ("result" in outcome ? outcome.result.passport.key : []));
+  const { dropped, freed } = await new Store(workFolder, say).collect(defaultBound, await neededKeys(own), day);
+  if (dropped.length > 0) say(messages.collected(dropped.length, freed));
 }
 
 function planLine({ experiment, job, fresh, reason }: Plan, again: boolean): string {

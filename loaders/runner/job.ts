@@ -4,14 +4,15 @@ import { join, resolve } from "node:path";
 import type { Device } from "../../engine/backend.js";
 import { openCheckpoint } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
-import type { Parameters } from "../experiment.js";
+import type { Parameters, Resources } from "../experiment.js";
 import { loadExperiment } from "../experiments/index.js";
 import { fileSource } from "../files.js";
+import { modelFolder } from "../hub/cache.js";
 import { readJsonl } from "../inputs.js";
 import { messages } from "../messages.js";
 import { bundledModel, dataFolder, root, workFolder } from "../project.js";
 import { codeOf, sha256 } from "../store/code.js";
-import { type Identity, type KeyParts, keyOf } from "../store/key.js";
+import { type Environment, type Identity, type KeyParts, keyOf } from "../store/key.js";
 import { packageVersions } from "../store/packages.js";
 import { absent } from "../store/system.js";
 
@@ -24,11 +25,18 @@ export interface Job {
   /** Folder of the model, and where it runs; absent where the experiment reads records only. */
   readonly model?: string;
   readonly device?: Device;
+  /** Part of a GPU's name, where one of several is meant; results are the same on all of them. */
+  readonly adapter?: string;
+  /** The environment variables that the experiment declares, as they were set. */
+  readonly environment?: Environment;
+  readonly resources: Required<Resources>;
 }
 
 export interface JobOptions {
+  /** A folder, or the name of a pulled model. */
   readonly model?: string;
   readonly device?: Device;
+  readonly adapter?: string;
   /** Replaces the experiment's first input. */
   readonly prompts?: string;
   /** Replaces parameters, by name. */
@@ -37,9 +45,10 @@ export interface JobOptions {
 
 export async function jobOf(
   id: string,
-  { model = bundledModel, device = "cpu", prompts, set = {} }: JobOptions = {},
+  { model = bundledModel, device = "cpu", adapter, prompts, set = {} }: JobOptions = {},
 ): Promise<Job> {
-  const { subject, inputs, parameters } = await loadExperiment(id);
+  const { subject, inputs, parameters, environment = [], resources } = await loadExperiment(id);
+  const target = subject === "model" ? { model: resolve(await modelFolder(model)), device, adapter } : {};
   if (prompts !== undefined) await refuseUnreadable(prompts, id, inputs);
   const files = Object.entries(inputs).map(([name, file], index) => {
     return [name, index === 0 && prompts ? resolve(prompts) : join(dataFolder, file)] as const;
@@ -48,8 +57,19 @@ export async function jobOf(
     experiment: id,
     parameters: override(id, parameters, set),
     inputs: Object.fromEntries(files),
-    ...(subject === "model" ? { model: resolve(model), device } : {}),
+    ...target,
+    ...(environment.length > 0 ? { environment: valuesOf(environment) } : {}),
+    resources: { ...defaultsOn(target.device), ...resources },
   };
+}
+
+function valuesOf(names: readonly string[]): Environment {
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? null]));
+}
+
+/** Memory is not guessed: an experiment that needs much declares it. */
+function defaultsOn(device: Device | undefined): Required<Resources> {
+  return { cores: 1, memory: 0, gpus: device === "cuda" || device === "webgpu" ? 1 : 0 };
 }
 
 async function refuseUnreadable(prompts: string, id: string, inputs: Readonly<Record<string, string>>): Promise<void> {
@@ -84,17 +104,9 @@ function parse(id: string, name: string, text: string, like: Parameters[string])
 }
 
 /** The module of an experiment, and what runs around it: a change in any of it can change the numbers. */
-function modulesOf({ experiment, model }: Job): string[] {
-  const around = ["runner/execute.ts", ...(model === undefined ? [] : ["runner/subject.ts", "devices.ts"])];
+function modulesOf({ experiment, model, device }: Job): string[] {
+  const around = ["runner/execute.ts", ...(model === undefined ? [] : ["runner/subject.ts", `devices/${device}.ts`])];
   return [`experiments/${experiment}.ts`, ...around].map((module) => `loaders/${module}`);
-}
-
-/** The package that runs models on a device; those of the other devices are not part of a key. */
-const runtimes: Partial<Record<Device, string>> = { cpu: "onnxruntime-node", wasm: "onnxruntime-web" };
-
-function isOn(device: Device | undefined): (specifier: string) => boolean {
-  const foreign = Object.entries(runtimes).flatMap(([other, name]) => (other === device ? [] : [name]));
-  return (specifier) => !foreign.some((name) => specifier === name || specifier.startsWith(`${name}/`));
 }
 
 /**
@@ -114,9 +126,10 @@ export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Ide
       const keyParts: KeyParts = {
         experiment: job.experiment,
         code: hash,
-        packages: await packageVersions(packages.filter(isOn(job.device)), { root, cache: packageCache }),
+        packages: await packageVersions(packages, { root, cache: packageCache }),
         parameters: job.parameters,
         inputs: Object.fromEntries(inputHashes),
+        ...(job.environment ? { environment: job.environment } : {}),
         ...(hashes ? { model: hashes, device: job.device, precision: "float32" } : {}),
       };
       return { key: keyOf(keyParts), keyParts, sources };

@@ -22,6 +22,8 @@ interface Line {
   done: number;
   total: number;
   message: string;
+  /** Peak of its process, in bytes. */
+  memory: number;
 }
 
 export interface Terminal {
@@ -35,7 +37,7 @@ const step = 10; // percent between two plain lines
 
 export function progressDisplay(jobs: readonly Job[], plain = false, out: Terminal = process.stderr): ProgressDisplay {
   const lines = new Map<Job, Line>(
-    jobs.map((job) => [job, { state: "queued", begun: 0, done: 0, total: 0, message: "" }]),
+    jobs.map((job) => [job, { state: "queued", begun: 0, done: 0, total: 0, message: "", memory: 0 }]),
   );
   return out.isTTY && !plain ? redrawnBlock(lines, out) : plainLines(lines, out);
 }
@@ -57,6 +59,7 @@ function apply(line: Line, event: RunEvent): void {
       line.done = event.done;
       line.total = event.total;
       line.message = event.message ?? "";
+      line.memory = event.memory;
       break;
     case "finished":
     case "failed":
@@ -73,6 +76,8 @@ function estimate({ from, done, total }: Line): number | undefined {
   if (!from || done <= from.done) return undefined;
   return (((performance.now() - from.time) / (done - from.done)) * (total - done)) / 1000;
 }
+
+const size = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 
 export function duration(seconds: number): string {
   const whole = Math.round(seconds);
@@ -98,7 +103,7 @@ function describe(job: Job, line: Line, width: number): string {
       if (line.total === 0) return `${name}  starting`;
       const left = estimate(line);
       const bar = "━".repeat(Math.floor(percent(line) / 5)).padEnd(20, "·");
-      return `${name}  ${color.cyan(bar)} ${String(percent(line)).padStart(3)} %  ${left === undefined ? "" : `${duration(left)} left  `}${color.dim(line.message)}`;
+      return `${name}  ${color.cyan(bar)} ${String(percent(line)).padStart(3)} %  ${left === undefined ? "" : `${duration(left)} left  `}${size(line.memory)}  ${color.dim(line.message)}`;
     }
   }
 }

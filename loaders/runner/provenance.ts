@@ -15,6 +15,11 @@ export function machine(): Record<string, string> {
   };
 }
 
+/** Of this process so far, in bytes. */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
 export async function packageVersion(): Promise<string> {
   return JSON.parse(await readFile(join(root, "package.json"), "utf8")).version;
 }

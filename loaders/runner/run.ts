@@ -1,20 +1,22 @@
-/** Runs jobs, each in a process of its own, as many at a time as the machine has cores. */
+/** Runs jobs, each in a process of its own, side by side within what the machine has. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messages } from "../messages.js";
+import type { Failure } from "../store/failures.js";
 import { openResult, type Result } from "../store/result.js";
 import { forkModule } from "./fork.js";
 import type { Job } from "./job.js";
+import { type Capacity, machineCapacity, pack } from "./schedule.js";
 import type { WorkOrder, WorkReport } from "./worker.js";
 
 export interface RunOptions {
-  /** How many jobs at a time. */
-  readonly parallel: number;
-  /** Threads of each job. */
-  readonly threads: number;
+  /** Where the store lies. */
+  readonly folder: string;
+  /** Jobs at a time at most. */
+  readonly parallel?: number;
   readonly again: boolean;
   /** Stops every job; those that are not finished fail. */
   readonly signal: AbortSignal;
@@ -22,15 +24,6 @@ export interface RunOptions {
 }
 
 export type RunEvent = { readonly type: "started" } | { readonly type: "log"; readonly line: string } | WorkReport;
-
-export interface Failure {
-  readonly message: string;
-  readonly stack?: string;
-  /** Something given cannot be used; otherwise it is a defect. */
-  readonly badInput: boolean;
-  /** The last lines that the job's process wrote. */
-  readonly log: readonly string[];
-}
 
 export type Outcome = { readonly result: Result } | { readonly failure: Failure };
 
@@ -43,16 +36,22 @@ const grace = 3000; // ms
 /** One outcome per job. A job that fails does not stop the others; those that were stopped, or never began, have failed. */
 export async function runJobs(jobs: readonly Job[], options: RunOptions): Promise<Map<Job, Outcome>> {
   const outcomes = new Map<Job, Outcome>();
-  const queue = jobs.values();
-  const lane = async () => {
-    for (const job of queue) outcomes.set(job, await runJob(job, options));
-  };
-  await Promise.all(Array.from({ length: Math.min(options.parallel, jobs.length) }, lane));
+  const capacity = machineCapacity(options.parallel);
+  await pack(jobs, capacity, async (job, gpus) => {
+    outcomes.set(job, await runJob(job, gpus, capacity, options));
+  });
   return outcomes;
 }
 
-async function runJob(job: Job, { threads, again, signal, onEvent }: RunOptions): Promise<Outcome> {
+async function runJob(job: Job, gpus: readonly string[], capacity: Capacity, options: RunOptions): Promise<Outcome> {
+  const { folder, again, signal, onEvent } = options;
   if (signal.aborted) return { failure: { message: messages.stopped(job.experiment), badInput: false, log: [] } };
+  const { cores, memory } = job.resources;
+  if (memory > capacity.memory) {
+    const message = messages.tooLittleMemory(job.experiment, memory, capacity.memory);
+    onEvent(job, { type: "failed", message, badInput: true });
+    return { failure: { message, badInput: true, log: [] } };
+  }
   const log: string[] = [];
   const keep = (line: string) => {
     log.push(line);
@@ -60,7 +59,7 @@ async function runJob(job: Job, { threads, again, signal, onEvent }: RunOptions)
     onEvent(job, { type: "log", line });
   };
   onEvent(job, { type: "started" });
-  const child = forkModule("./worker.ts", "pipe");
+  const child = forkModule("./worker.ts", "pipe", gpus.some(Boolean) ? { CUDA_VISIBLE_DEVICES: gpus.join(",") } : {});
   for (const stream of [child.stdout, child.stderr]) eachLine(stream, keep);
   let last: WorkReport | undefined;
   child.on("message", (message: WorkReport) => {
@@ -70,7 +69,7 @@ async function runJob(job: Job, { threads, again, signal, onEvent }: RunOptions)
   const ended = Promise.all([once(child, "close"), once(child, "disconnect")]); // reports may come after the exit
   const stop = () => void end(child);
   signal.addEventListener("abort", stop, { once: true });
-  child.send({ job, threads, again } satisfies WorkOrder);
+  child.send({ job, folder, threads: cores, again } satisfies WorkOrder);
   const [[code, how]] = await ended;
   signal.removeEventListener("abort", stop);
 

@@ -2,15 +2,25 @@
 import { UserError } from "../../engine/errors.js";
 import { compute } from "./compute.js";
 import type { Job } from "./job.js";
+import { peakMemory } from "./provenance.js";
 
 export interface WorkOrder {
   readonly job: Job;
+  /** Where the store lies. */
+  readonly folder: string;
   readonly threads: number;
   readonly again: boolean;
 }
 
 export type WorkReport =
-  | { readonly type: "progress"; readonly done: number; readonly total: number; readonly message?: string }
+  /** `memory`: the process's peak so far, in bytes. */
+  | {
+      readonly type: "progress";
+      readonly done: number;
+      readonly total: number;
+      readonly message?: string;
+      readonly memory: number;
+    }
   | { readonly type: "waiting" }
   | { readonly type: "warning"; readonly message: string }
   | { readonly type: "finished"; readonly folder: string }
@@ -27,16 +37,26 @@ function report(message: WorkReport): Promise<void> {
   return new Promise((resolve) => process.send?.(message, undefined, undefined, () => resolve()));
 }
 
-async function work({ job, threads, again }: WorkOrder): Promise<void> {
+/** What the key was made of is what the experiment reads, wherever this process runs. */
+function setEnvironment({ environment = {} }: Job): void {
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === null) delete process.env[name];
+    else process.env[name] = value;
+  }
+}
+
+async function work({ job, folder, threads, again }: WorkOrder): Promise<void> {
   let next = 0;
   const progress = (done: number, total: number, message?: string) => {
     const now = performance.now();
     if (now < next && done < total) return;
     next = now + 1000 / rate;
-    void report({ type: "progress", done, total, message });
+    void report({ type: "progress", done, total, message, memory: peakMemory() });
   };
   try {
-    const { folder } = await compute(job, {
+    setEnvironment(job);
+    const result = await compute(job, {
+      folder,
       threads,
       again,
       progress,
@@ -44,7 +64,7 @@ async function work({ job, threads, again }: WorkOrder): Promise<void> {
       onWait: () => void report({ type: "waiting" }),
       warn: (message) => void report({ type: "warning", message }),
     });
-    await report({ type: "finished", folder });
+    await report({ type: "finished", folder: result.folder });
   } catch (error) {
     await report({
       type: "failed",

@@ -8,6 +8,7 @@ import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 import { siteCache, siteSource } from "../project.js";
 import { withMetadata } from "../runner/encoder.js";
+import { checkStream } from "../runner/gate.js";
 import { sha256 } from "../store/code.js";
 import type { Result } from "../store/result.js";
 import { absent, writeFlushed } from "../store/system.js";
@@ -16,7 +17,9 @@ const cache = join(siteCache, "data");
 
 /** A table as pages get it: with the whole passport in its schema. */
 export async function servedTable(result: Result, name: string): Promise<Uint8Array> {
-  return withMetadata(await result.table(name), new Map([["passport", JSON.stringify(result.passport)]]));
+  const bytes = await result.table(name);
+  checkStream(bytes, `table ${name} of ${result.passport.experiment}`); // a committed one may come from anywhere
+  return withMetadata(bytes, new Map([["passport", JSON.stringify(result.passport)]]));
 }
 
 /** Every table of these results and no other, dated so that equal results make equal pages. */

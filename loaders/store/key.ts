@@ -3,6 +3,8 @@ import type { Device } from "../../engine/backend.js";
 import type { Parameters } from "../experiment.js";
 import { sha256 } from "./code.js";
 
+export type Environment = Readonly<Record<string, string | null>>;
+
 export interface KeyParts {
   readonly experiment: string;
   /** sha256 of the normalised code of the experiment and of everything that it imports or runs on. */
@@ -12,6 +14,8 @@ export interface KeyParts {
   readonly parameters: Parameters;
   /** sha256 of each input file, by its name in the experiment. */
   readonly inputs: Readonly<Record<string, string>>;
+  /** The variables that the experiment declares; null where one is not set. Absent where it declares none. */
+  readonly environment?: Environment;
   /** Absent where the experiment reads committed records only. */
   readonly model?: { readonly config: string; readonly weights: string; readonly tokenizer: string };
   readonly device?: Device;
@@ -55,6 +59,7 @@ export function differences(
     changes(before.packages, now.packages, (name) => `package ${name}`),
     changes(before.parameters, now.parameters, (name) => `parameter ${name}`),
     changes(before.inputs, now.inputs, (name) => `input ${name}`, hidden),
+    changes(before.environment ?? {}, now.environment ?? {}, (name) => `environment variable ${name}`),
     changes(before.model ?? {}, now.model ?? {}, (name) => `the model's ${name}`, hidden),
     changes({ device: before.device }, { device: now.device }, (name) => `the ${name}`),
     changes({ precision: before.precision }, { precision: now.precision }, (name) => `the ${name}`),

@@ -10,10 +10,21 @@ export interface TableRecord {
 
 export interface ModelRecord {
   readonly name: string;
+  /** The commit on the hub that it was pulled from. */
+  readonly revision?: string;
   /** Relative to the project where it lies in it, otherwise only its name. */
   readonly folder: string;
   /** What kind of control it is, where it is one and not a trained model. */
   readonly control?: string;
+}
+
+/** How far the device was from float64. */
+export interface Accuracy {
+  /** What was computed on both. */
+  readonly case: string;
+  /** Largest difference of any number; null where it could not be measured, for the reason given. */
+  readonly largest: number | null;
+  readonly reason?: string;
 }
 
 export interface Passport extends Identity {
@@ -24,8 +35,9 @@ export interface Passport extends Identity {
   readonly seed?: number;
   readonly model?: ModelRecord;
   readonly inputs: Readonly<Record<string, string>>;
-  /** Backend, runtime and version, threads. */
+  /** Backend, runtime and version, threads, adapter and driver where there is one. */
   readonly device?: Readonly<Record<string, string>>;
+  readonly accuracy?: Accuracy;
   readonly machine: Readonly<Record<string, string>>;
   readonly versions: Readonly<Record<string, string>>;
   /** Absent outside of a git checkout. */

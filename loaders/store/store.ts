@@ -1,7 +1,9 @@
 /** Results under their keys. Nothing half-written, nothing computed twice at once, nothing corrupt handed out. */
-import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { messages } from "../messages.js";
+import { type Collected, collect } from "./collect.js";
+import { Failures } from "./failures.js";
 import { isLocked, type LockOptions, withLock } from "./lock.js";
 import type { Passport } from "./passport.js";
 import { CorruptResult, openResult, type Result, writeResult } from "./result.js";
@@ -12,17 +14,26 @@ function skipCorrupt(error: unknown): undefined {
   return undefined;
 }
 
+/** For the collector: this result was used now. A result that is being replaced or dropped needs no date. */
+async function touch(folder: string): Promise<void> {
+  const now = new Date();
+  await utimes(folder, now, now).catch(absent);
+}
+
 export class Store {
   readonly #results: string;
   readonly #locks: string;
   readonly #corrupt: string;
   readonly #warn: (message: string) => void;
 
+  readonly failures: Failures;
+
   constructor(folder: string, warn: (message: string) => void) {
     this.#results = join(folder, "store");
     this.#locks = join(folder, "locks");
     this.#corrupt = join(folder, "corrupt");
     this.#warn = warn;
+    this.failures = new Failures(folder);
   }
 
   /** The result of that key, checked byte by byte. A corrupt one is set aside, which is said, and counts as missing. */
@@ -31,6 +42,7 @@ export class Store {
     try {
       const result = await openResult(folder);
       await result?.verify();
+      if (result) await touch(folder);
       return result;
     } catch (error) {
       if (!(error instanceof CorruptResult)) throw error;
@@ -43,8 +55,11 @@ export class Store {
     const aside = join(this.#corrupt, key);
     await rm(aside, { recursive: true, force: true });
     await mkdir(this.#corrupt, { recursive: true });
-    await rename(folder, aside).catch(absent); // another process may have been faster
-    this.#warn(messages.setAside(what, aside));
+    const moved = await rename(folder, aside).then(
+      () => true,
+      (error) => absent(error) !== undefined, // another process was faster, or has just dropped it
+    );
+    if (moved) this.#warn(messages.setAside(what, aside));
   }
 
   /** What was stored about each result, unchecked and without the corrupt ones: for lists, not for numbers. */
@@ -81,6 +96,16 @@ export class Store {
       },
       options,
     );
+  }
+
+  /** Forgets the corrupt results that were set aside. */
+  async discardCorrupt(): Promise<void> {
+    await rm(this.#corrupt, { recursive: true, force: true });
+  }
+
+  /** Makes room: drops what was not used for longest, but nothing in `needed` and nothing that is being computed. */
+  async collect(bound: number, needed: ReadonlySet<string>, grace: number): Promise<Collected> {
+    return collect({ results: this.#results, lock: (key) => this.#lock(key), bound, needed, grace });
   }
 
   /** Removes what a killed process left half-written. */

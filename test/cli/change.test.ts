@@ -119,6 +119,27 @@ describe("exactly what depends on it is stale after a change of", () => {
   });
 });
 
+test("a variable that an experiment declares is part of its key, and no other", async () => {
+  const declare = (text: string) => text.replace("inputs: {", 'environment: ["COUNTED_FROM"],\n  inputs: {');
+  const under = async (name: string, value: string) => {
+    process.env[name] = value;
+    try {
+      return await states();
+    } finally {
+      delete process.env[name];
+    }
+  };
+  await project.with("loaders/experiments/counts.ts", declare, async () => {
+    expect(await project.run("run", "counts")).toMatchObject({ code: 0 });
+    expect(await states()).toEqual(allFresh);
+    expect(await under("COUNTED_TO", "9")).toEqual(allFresh);
+    expect(await under("COUNTED_FROM", "7")).toEqual({
+      ...allFresh,
+      counts: 'stale: environment variable COUNTED_FROM changed from null to "7"',
+    });
+  });
+});
+
 test("a broken experiment fails alone, and says why", async () => {
   await project.with("loaders/experiments/counts.ts", append("\nexport const = 1;\n"), async () => {
     expect(await states()).toEqual({ counts: expect.stringMatching(/^failed: /), weights: "fresh" });

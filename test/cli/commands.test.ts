@@ -19,7 +19,7 @@ describe("help", () => {
     expect(await project.run("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
-  test.each(["run", "status", "preview", "build", "serve", "models", "models random", "models check", "prompts"])(
+  test.each(["run", "status", "gc", "preview", "build", "serve", "models", "models random", "models check", "prompts"])(
     "of %s tells the exit codes",
     async (command) => {
       const { code, stdout } = await project.run(...command.split(" "), "--help");
@@ -62,7 +62,8 @@ describe("bad input", () => {
       /^The parameter rows of counts cannot be "many": it must be a number\.$/,
     );
     await refuses(["run", "--jobs", "0"], /^--jobs is 0, but must be a whole number of at least 1\.$/);
-    await refuses(["run", "--device", "tpu"], /^There is no device tpu: give cpu, wasm or auto\.$/);
+    await refuses(["gc", "--keep", "much"], /^--keep is much, but must be a size such as 500MB or 10GB\.$/);
+    await refuses(["run", "--device", "tpu"], /^There is no device tpu: give cpu, cuda, wasm, webgpu, .* or auto\.$/);
   });
 
   test("prompts", async () => {

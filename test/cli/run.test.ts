@@ -69,6 +69,7 @@ describe("a run", () => {
       versions: { node: process.versions.node },
       seconds: expect.any(Number),
       peakMemoryBytes: expect.any(Number),
+      accuracy: { case: "attention and logits of 16 tokens of this model", largest: expect.any(Number) },
       tables: { norms: { rows: 4 }, verdicts: { rows: 0 } },
       keyParts: {
         packages: {
@@ -82,6 +83,12 @@ describe("a run", () => {
       sources: { "loaders/experiments/weights.ts": expect.any(String), "engine/model.ts": expect.any(String) },
     });
   });
+});
+
+test("a passport tells how far the device is from float64", async () => {
+  const { largest } = passportOf("copies/weights").accuracy;
+  expect(largest).toBeGreaterThan(0);
+  expect(largest).toBeLessThan(1e-4);
 });
 
 describe("a committed result", () => {
@@ -128,6 +135,24 @@ describe("a control", () => {
     const { code, stderr } = await project.run("models", "random", "data");
     expect(stderr).toMatch(/^data is not empty: give a folder that does not exist yet\.\n$/);
     expect(code).toBe(2);
+  });
+});
+
+describe("the collector", () => {
+  test("drops what nothing refers to, and keeps what is committed or current", async () => {
+    await project.run("run", "weights", "--save");
+    await project.run("run", "counts");
+    await project.run("run", "counts", "--set", "rows=7");
+    const before = readdirSync(project.path(".observatory/store"));
+    const { code, stdout, stderr } = await project.run("gc", "--keep", "0");
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/results were dropped from the store, and .* are free\.\n.* stay, more than the 0\.0 MiB/);
+    const dropped = stdout.trim().split("\n");
+    const left = readdirSync(project.path(".observatory/store"));
+    expect(dropped.concat(left).sort()).toEqual(before.sort());
+    expect(await stateOf("counts")).toMatchObject({ state: "fresh" });
+    expect(await stateOf("weights")).toMatchObject({ state: "fresh" });
+    expect(left).toContain((await stateOf("counts")).key);
   });
 });
 

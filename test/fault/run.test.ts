@@ -117,6 +117,30 @@ describe("a job that fails", () => {
     expect(stdout).toContain("weights: Weights on observatory-8m");
     expect(stored()).toHaveLength(1);
   });
+
+  test("is remembered as failed until it succeeds", async () => {
+    const state = async () => {
+      const rows: { experiment: string }[] = JSON.parse((await project.run("status", "--json")).stdout);
+      return rows.find(({ experiment }) => experiment === "counts");
+    };
+    const change = (text: string) => text.replace('fail: "", seed: 1', 'fail: "throw", seed: 1');
+    await project.with("loaders/experiments/counts.ts", change, async () => {
+      await project.run("run", "counts");
+      expect(await state()).toMatchObject({ state: "failed", reason: "three is too many", passport: null });
+    });
+    expect(await state()).toMatchObject({ state: "missing", reason: null });
+  });
+
+  test("because it needs more memory than the machine has is not begun", async () => {
+    const change = (text: string) => text.replace("inputs: {", "resources: { memory: 1e6 },\n  inputs: {");
+    const { code, stderr } = await project.with("loaders/experiments/counts.ts", change, () =>
+      project.run("run", "counts"),
+    );
+    expect(stderr).toMatch(
+      /^counts failed: counts declares that it needs 1000000 GiB of memory, and this machine has/m,
+    );
+    expect(code).toBe(2);
+  });
 });
 
 test("a corrupt result is set aside, which is said, and computed again to the same bytes", async () => {

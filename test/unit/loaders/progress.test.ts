@@ -3,7 +3,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Job } from "../../../loaders/runner/job.js";
 import { progressDisplay } from "../../../loaders/runner/progress.js";
 
-const job = (experiment: string): Job => ({ experiment, parameters: {}, inputs: {} });
+const job = (experiment: string): Job => ({
+  experiment,
+  parameters: {},
+  inputs: {},
+  resources: { cores: 1, memory: 0, gpus: 0 },
+});
 const jobs = [job("sinks"), job("entropy")];
 
 function terminal(isTTY: boolean, columns = 80) {
@@ -37,7 +42,7 @@ describe("without a terminal", () => {
     update(jobs[0], { type: "started" });
     for (let done = 0; done <= 40; ++done) {
       vi.advanceTimersByTime(1000);
-      update(jobs[0], { type: "progress", done, total: 200, message: `text ${done}` });
+      update(jobs[0], { type: "progress", done, total: 200, message: `text ${done}`, memory: 2 ** 29 });
     }
     update(jobs[0], { type: "log", line: "chatter" });
     update(jobs[1], { type: "waiting" });
@@ -45,9 +50,9 @@ describe("without a terminal", () => {
     close();
     expect(out.take().split("\n")).toEqual([
       "sinks    starting",
-      "sinks    ····················   0 %  text 0",
-      "sinks    ━━··················  10 %  3 min 0 s left  text 20",
-      "sinks    ━━━━················  20 %  2 min 40 s left  text 40",
+      "sinks    ····················   0 %  0.5 GiB  text 0",
+      "sinks    ━━··················  10 %  3 min 0 s left  0.5 GiB  text 20",
+      "sinks    ━━━━················  20 %  2 min 40 s left  0.5 GiB  text 40",
       "entropy  waiting: another process computes it",
       "sinks    failed after 41 s",
       "",
@@ -60,12 +65,18 @@ describe("on a terminal", () => {
     const out = terminal(true, 40);
     const { update, say, close } = progressDisplay(jobs, false, out);
     update(jobs[0], { type: "started" });
-    update(jobs[0], { type: "progress", done: 1, total: 2, message: "a long message about what is being done" });
+    update(jobs[0], {
+      type: "progress",
+      done: 1,
+      total: 2,
+      message: "a long message about what is being done",
+      memory: 0,
+    });
     vi.advanceTimersByTime(100);
     const drawn = out.take();
     expect(drawn).not.toContain("\x1b[2A");
     const rows = stripVTControlCharacters(drawn).trimEnd().split("\n");
-    expect(rows).toEqual(["sinks    ━━━━━━━━━━··········  50 %  a l".slice(0, 39), "entropy  queued"]);
+    expect(rows).toEqual(["sinks    ━━━━━━━━━━··········  50 %  0.0 GiB  a l".slice(0, 39), "entropy  queued"]);
     say("A message.");
     expect(out.take().startsWith("\x1b[2A\x1b[JA message.\n")).toBe(true);
     update(jobs[0], { type: "finished", folder: "x" });

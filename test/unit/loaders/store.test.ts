@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -152,6 +153,72 @@ describe("the store", () => {
     mkdirSync(join(folder, `store/${key}.old.tmp`));
     await open().sweep();
     expect(readdirSync(join(folder, "store"))).toEqual([key]);
+  });
+});
+
+describe("the collector", () => {
+  /** A result of 1,000 bytes and its passport, last used so many minutes ago. */
+  async function put(n: number, minutes: number): Promise<string> {
+    const parts = { ...keyParts, parameters: { n } };
+    const rows = new Uint8Array(1000).fill(n);
+    const tables = { rows: { rows: 1, bytes: rows.length, sha256: sha256(rows) } };
+    const store = new Store(folder, () => {});
+    const { passport: made } = await store.compute(keyOf(parts), async () => ({
+      passport: { ...passport, key: keyOf(parts), keyParts: parts, tables },
+      tables: new Map([["rows", rows]]),
+    }));
+    const date = new Date(Date.now() - minutes * 60_000);
+    utimesSync(join(folder, "store", made.key), date, date);
+    return made.key;
+  }
+  const hour = 3600_000;
+  const kept = () => readdirSync(join(folder, "store")).sort();
+  const collect = (bound: number, needed: readonly string[] = [], grace = 0) =>
+    new Store(folder, () => {}).collect(bound, new Set(needed), grace);
+
+  test("drops what was not used for longest, until the rest fits", async () => {
+    const [old, middle, young] = [await put(1, 30), await put(2, 20), await put(3, 10)];
+    const all = (await collect(1e9)).kept;
+    expect(kept()).toHaveLength(3);
+    const { dropped, freed, kept: left } = await collect(all - 1);
+    expect(dropped).toEqual([old]);
+    expect(freed + left).toBe(all);
+    expect(kept()).toEqual([middle, young].sort());
+    await new Store(folder, () => {}).get(middle); // used again
+    expect((await collect(left - 1)).dropped).toEqual([young]);
+  });
+
+  test("never drops what is needed, used of late, or being computed", async () => {
+    const [needed, late, computed, other] = [await put(1, 300), await put(2, 1), await put(3, 300), await put(4, 300)];
+    let end = () => {};
+    const again = new Store(folder, () => {}).compute(
+      computed,
+      () => new Promise((_, reject) => (end = () => reject(new Error("stopped")))),
+      { again: true },
+    );
+    await expect.poll(() => new Store(folder, () => {}).isComputing(computed)).toBe(true);
+    expect((await collect(0, [needed], hour)).dropped).toEqual([other]);
+    expect(kept()).toEqual([needed, late, computed].sort());
+    end();
+    await expect(again).rejects.toThrow("stopped");
+  });
+
+  test("frees nothing of an empty store", async () => {
+    expect(await collect(0)).toEqual({ dropped: [], freed: 0, kept: 0 });
+  });
+});
+
+describe("a failure", () => {
+  const failure = { message: "no", badInput: false, log: ["a last word"] };
+
+  test("is remembered under its key until it is forgotten", async () => {
+    const { failures } = new Store(folder, () => {});
+    expect(await failures.last(key)).toBeUndefined();
+    await failures.remember(key, failure);
+    expect(await failures.last(key)).toEqual(failure);
+    expect(await failures.last("other")).toBeUndefined();
+    await failures.forget(key);
+    expect(await failures.last(key)).toBeUndefined();
   });
 });
 

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import type { Resources } from "../../../loaders/experiment.js";
+import { type Capacity, pack } from "../../../loaders/runner/schedule.js";
+
+const machine: Capacity = { cores: 4, memory: 16, gpus: ["0", "1"], jobs: Number.POSITIVE_INFINITY };
+const job = (name: string, resources: Resources = {}) => ({
+  name,
+  resources: { cores: 1, memory: 0, gpus: 0, ...resources },
+});
+
+/** Runs jobs that take one turn each, and tells who ran side by side, turn by turn. */
+async function turns(jobs: readonly ReturnType<typeof job>[], capacity = machine): Promise<string[][]> {
+  const log: string[][] = [];
+  let now: { name: string; end: () => void }[] = [];
+  const packed = pack(
+    jobs,
+    capacity,
+    ({ name }, gpus) => new Promise((end) => now.push({ name: [name, ...gpus].join(":"), end })),
+  );
+  while (now.length > 0) {
+    const ending = now;
+    now = [];
+    log.push(ending.map(({ name }) => name));
+    for (const { end } of ending) end();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await packed;
+  return log;
+}
+
+describe("jobs run side by side", () => {
+  test("as many as there are cores", async () => {
+    expect(await turns(["a", "b", "c", "d", "e"].map((name) => job(name)))).toEqual([["a", "b", "c", "d"], ["e"]]);
+    expect(await turns([job("a", { cores: 3 }), job("b", { cores: 2 }), job("c")])).toEqual([["a", "c"], ["b"]]);
+  });
+
+  test("as memory allows", async () => {
+    expect(await turns([job("a", { memory: 10 }), job("b", { memory: 10 }), job("c", { memory: 6 })])).toEqual([
+      ["a", "c"],
+      ["b"],
+    ]);
+  });
+
+  test("one on a GPU, each with its own", async () => {
+    const gpu = (name: string) => job(name, { gpus: 1 });
+    expect(await turns([gpu("a"), gpu("b"), gpu("c"), job("d")])).toEqual([["a:0", "b:1", "d"], ["c:0"]]);
+  });
+
+  test("no more than were asked for", async () => {
+    expect(await turns([job("a"), job("b"), job("c")], { ...machine, jobs: 2 })).toEqual([["a", "b"], ["c"]]);
+  });
+
+  test("and one that wants more than there is runs alone", async () => {
+    expect(await turns([job("a", { cores: 64, gpus: 8 }), job("b")])).toEqual([["a:0:1"], ["b"]]);
+  });
+
+  test("none at all", async () => {
+    expect(await turns([])).toEqual([]);
+  });
+});
