@@ -157,7 +157,7 @@ export class Config {
     );
   }
 
-  /** The value of a key that few read, to be checked by the caller. */
+  /** The value of a key that the caller checks, or that is of no effect beside another. */
   raw(key: string): unknown {
     return this.#get(key);
   }

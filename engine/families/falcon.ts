@@ -34,6 +34,7 @@ export const falcon: Family = {
     config.only("apply_residual_connection_post_layernorm", false);
     const bias = config.flag("bias", false);
     const { keyValueHeads, grouped, parallel, norms } = variant(config, heads);
+    for (const key of ["rope_parameters", "rope_theta"]) config.raw(key); // written, and not used, beside ALiBi too
     const positions: Positions = config.flag("alibi", false)
       ? // transformers computes the biases in bfloat16, whatever the precision of the model.
         { kind: "alibi", slopes: alibiSlopes(heads), factor: headSize ** -0.5, rounded: true }

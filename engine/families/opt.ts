@@ -21,7 +21,7 @@ export const opt: Family = {
     const before = config.flag("do_layer_norm_before", true);
     const bias = config.flag("enable_bias", true);
     const affine = config.flag("layer_norm_elementwise_affine", true);
-    const final = before && !config.flag("_remove_final_layer_norm", false);
+    const removed = config.flag("_remove_final_layer_norm", false);
     const norm = (name: string): Norm =>
       affine ? layerNorm(name, width, 1e-5) : { kind: "layer", epsilon: 1e-5, size: width };
     const norms = (name: string) => (before ? { input: norm(name) } : { sum: norm(name) });
@@ -56,7 +56,7 @@ export const opt: Family = {
       embedding: { weight: `${embedding}.weight`, projection: projection("project_in", embedded, width) },
       activation: config.activation("activation_function", "relu"),
       blocks: perLayer(layers, block),
-      finalNorm: final ? norm("model.decoder.final_layer_norm") : undefined,
+      finalNorm: before && !removed ? norm("model.decoder.final_layer_norm") : undefined,
       head: {
         projection: projection("project_out", width, embedded),
         linear: outputLayer(config.flag("tie_word_embeddings", true), embedding, embedded, vocabulary),
