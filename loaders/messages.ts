@@ -135,6 +135,10 @@ export const messages = {
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
   badTable: (where: string, fault: string) => `${where} ${fault}.`,
+  toVerify: "it is computed again, to be compared",
+  noRevision: (revision: string) =>
+    `There is no revision ${revision}: give a commit, a branch or a tag of this checkout.`,
+  notACheckout: "The project is not a git checkout, so there is no revision to compare with.",
   collected: (count: number, bytes: number) =>
     `${count === 1 ? "One result was" : `${count} results were`} dropped from the store, and ${size(bytes)} are free.`,
   stillKept: (kept: number, keep: number) =>

@@ -84,6 +84,27 @@ function programOf(): Command {
     });
 
   program
+    .command("verify")
+    .description("compute results again, and compare them with the stored ones number by number")
+    .argument("[experiment...]", "which; default all")
+    .option(...modelOption)
+    .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device)
+    .action(async (names, options) => {
+      const { verify } = await import("./verify.js");
+      process.exitCode = await verify(names, options, debug());
+    });
+
+  program
+    .command("diff")
+    .description("tell which committed numbers moved since a revision, by how much, and which change explains it")
+    .argument("<revision>", "a commit, branch or tag of git")
+    .argument("[experiment...]", "which; default all")
+    .action(async (revision, names) => {
+      const { diff } = await import("./diff.js");
+      await diff(revision, names);
+    });
+
+  program
     .command("gc")
     .description("drop stored results that nothing refers to, the longest unused first")
     .option("--keep <size>", "as much as may stay, such as 500MB (default: 10GB)", size)

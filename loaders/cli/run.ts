@@ -8,6 +8,7 @@ import { planFor } from "../runner/plan.js";
 import type { Outcome } from "../runner/run.js";
 import { withLock } from "../store/lock.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
+import { deviceOf } from "./device.js";
 import { chosenExperiments } from "./experiments.js";
 import { verdictLines } from "./verdicts.js";
 
@@ -51,17 +52,6 @@ export async function run(names: readonly string[], flags: RunFlags, debug: bool
     );
   }
   return exitCodeOf([...outcomes.values()]);
-}
-
-/** Which device jobs run on. `auto` decides here, once for all, and says why. */
-async function deviceOf(name: string | undefined): Promise<Pick<JobOptions, "device" | "adapter">> {
-  if (name === undefined) return {};
-  const { chooseDevice, parseDevice } = await import("../devices.js");
-  if (name !== "auto") return parseDevice(name);
-  const { backend, trials } = await chooseDevice();
-  for (const { device, refused } of trials) if (refused) say(messages.deviceRefused(device, refused));
-  say(messages.deviceTaken(backend.device));
-  return { device: backend.device };
 }
 
 async function refuseContradictions(

@@ -19,15 +19,25 @@ describe("help", () => {
     expect(await project.run("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
-  test.each(["run", "status", "gc", "preview", "build", "serve", "models", "models random", "models check", "prompts"])(
-    "of %s tells the exit codes",
-    async (command) => {
-      const { code, stdout } = await project.run(...command.split(" "), "--help");
-      expect(code).toBe(0);
-      expect(stdout).toContain(`observatory ${command}`);
-      expect(stdout).toContain("130 interrupted");
-    },
-  );
+  test.each([
+    "run",
+    "status",
+    "verify",
+    "diff",
+    "gc",
+    "preview",
+    "build",
+    "serve",
+    "models",
+    "models random",
+    "models check",
+    "prompts",
+  ])("of %s tells the exit codes", async (command) => {
+    const { code, stdout } = await project.run(...command.split(" "), "--help");
+    expect(code).toBe(0);
+    expect(stdout).toContain(`observatory ${command}`);
+    expect(stdout).toContain("130 interrupted");
+  });
 });
 
 describe("bad input", () => {
