@@ -60,7 +60,7 @@ export async function capture(
       await fill("statistics", (file) => addStatistics(file, index, forward, architecture));
       await fill("received", (file) => addReceived(file, index, forward, architecture));
       await fill("logits", (file) => addLogits(file, index, forward));
-      await fill("rows", (file) => addRows(file, index, forward, rows));
+      await fill("rows", (file) => addRows(file, index, forward, architecture, rows));
       done += ids.length;
     }
     for (const file of files.values()) await file.finish();

@@ -22,19 +22,29 @@ export interface HeadPlace {
 /** A metric with one value per query, and where a forward pass has it. */
 interface RowColumn {
   readonly metric: Metric<unknown>;
-  values(forward: Forward, place: HeadPlace): Float32Array; // [queries]
+  /** @param visible how many keys each query sees */
+  values(forward: Forward, place: HeadPlace, visible: Visible): Float32Array; // [queries]
 }
 
 const rowColumns: readonly RowColumn[] = [
   { metric: entropy, values: ({ entropy }, place) => ofHead(entropy, place) },
   {
     metric: normalisedEntropy,
-    values: ({ entropy }, place) => ofHead(entropy, place).map((nats, query) => normaliseEntropy(nats, query + 1)),
+    values: ({ entropy }, place, visible) =>
+      ofHead(entropy, place).map((nats, query) => normaliseEntropy(nats, visible(query))),
   },
   { metric: effectiveSupport, values: ({ entropy }, place) => ofHead(entropy, place).map(Math.exp) },
   { metric: maximum, values: ({ maximum }, place) => ofHead(maximum, place) },
   { metric: meanDistance, values: ({ meanDistance }, place) => ofHead(meanDistance, place) },
 ];
+
+type Visible = (query: number) => number;
+
+/** A query sees itself and what came before it, as far back as the layer's window reaches. */
+const visibleKeys = ({ blocks }: Architecture, { layer }: HeadPlace): Visible => {
+  const { window = Number.POSITIVE_INFINITY } = blocks[layer].attention;
+  return (query) => Math.min(query + 1, window);
+};
 
 const index = (name: string, meaning: string): ColumnSpec => ({ name, kind: "int32", about: { meaning } });
 
@@ -82,7 +92,7 @@ const heads = ({ layers, heads }: Architecture): HeadPlace[] =>
 /** @param sequence its number; the other arguments are of that sequence */
 export async function addStatistics(file: ArrowFile, sequence: number, forward: Forward, architecture: Architecture) {
   for (const place of heads(architecture)) {
-    const columns = rowColumns.map(({ values }) => values(forward, place));
+    const columns = rowColumns.map(({ values }) => values(forward, place, visibleKeys(architecture, place)));
     await file.append(forward.tokens, sequence, place.layer, place.head, { from: 0 }, ...columns);
   }
 }
@@ -105,17 +115,21 @@ export async function addLogits(file: ArrowFile, sequence: number, { logits, tok
   }
 }
 
+/** @param chosen the heads whose matrices are wanted */
 export async function addRows(
   file: ArrowFile,
   sequence: number,
   { attention, tokens }: Forward,
+  architecture: Architecture,
   chosen: readonly HeadPlace[],
 ) {
-  for (const { layer, head } of chosen) {
-    const matrix = ofHead(attention, { layer, head }); // [queries · keys]
+  for (const place of chosen) {
+    const matrix = ofHead(attention, place); // [queries · keys]
+    const visible = visibleKeys(architecture, place);
     for (let query = 0; query < tokens; ++query) {
-      const row = matrix.subarray(query * tokens, query * tokens + query + 1);
-      await file.append(query + 1, sequence, layer, head, query, { from: 0 }, row);
+      const first = query + 1 - visible(query);
+      const row = matrix.subarray(query * tokens + first, query * tokens + query + 1);
+      await file.append(row.length, sequence, place.layer, place.head, query, { from: first }, row);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** `observatory capture`: the attention of a model over given tokens, as Arrow files. */
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import type { Architecture } from "../../engine/architecture.js";
-import type { Device } from "../../engine/backend.js";
 import { openCheckpoint, readConfig } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
 import { inHalfPrecision } from "../../engine/half-precision.js";
@@ -24,7 +24,8 @@ export interface CaptureFlags {
   readonly text?: string;
   readonly ids?: string;
   readonly out: string;
-  readonly device: Device;
+  readonly device: string;
+  readonly threads?: number;
   readonly rows?: string;
   readonly logits: CaptureOptions["logits"];
   readonly bos: "auto" | "never";
@@ -33,7 +34,7 @@ export interface CaptureFlags {
 
 /** @throws {UserError} where something given cannot be used, before any weight is read */
 export async function captureCommand(flags: CaptureFlags): Promise<void> {
-  const { model: given = bundledModel, device, dtype } = flags;
+  const { model: given = bundledModel, device, dtype, threads = availableParallelism() } = flags;
   const folder = await modelFolder(given);
   const source = fileSource(folder);
   const sequences = await sequencesOf(flags, source);
@@ -47,7 +48,7 @@ export async function captureCommand(flags: CaptureFlags): Promise<void> {
   const beyond = sequences.some((ids) => lastPosition({ ids }) >= architecture.contextLength);
   if (beyond) say(messages.beyondTrained(longest, architecture.contextLength));
   const stored = await openCheckpoint(source);
-  const backend = await openBackend(device);
+  const backend = await openBackend(device, { threads });
   const model = await Model.load(dtype === "f16" ? inHalfPrecision(stored) : stored, backend);
   const passport = {
     model: { name: modelName(folder), ...pulledModel(folder), control: stored.control, ...stored.hashes },

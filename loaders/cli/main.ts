@@ -151,7 +151,8 @@ function programOf(): Command {
     .option("--text <text>", "the prompt")
     .option("--ids <file>", "or token ids as they are, in JSON: [[id, …], …]")
     .requiredOption("--out <folder>", "where statistics.arrow, received.arrow and the others go")
-    .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device, "cpu")
+    .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto", device, "cpu")
+    .option("--threads <n>", "of the processor (default: one per core)", wholeNumber("--threads"))
     .option("--rows <heads>", "write attention matrices too: all, or heads as LAYER.HEAD,… counted from 0")
     .option("--logits <which>", "last, all or none", oneOf("--logits", ["last", "all", "none"]), "last")
     .option(

@@ -30,7 +30,7 @@ const otherWeights = /\.(bin|pt|pth|ckpt|h5|msgpack|gguf|onnx)$/;
 export async function listRepository({ environment, model, fetch }: Connection): Promise<Listing> {
   const { endpoint: hubUrl } = environment;
   try {
-    const { sha } = await modelInfo({ ...model, hubUrl, fetch, additionalFields: ["sha"] });
+    const { sha } = await modelInfo({ revision: "main", ...model, hubUrl, fetch, additionalFields: ["sha"] });
     if (!isCommit(sha)) throw new Unavailable(messages.hubGarbled(hubUrl));
     const files = new Map<string, HubFile>();
     for await (const { type, path, size, oid, lfs } of listFiles({ repo: model.name, revision: sha, hubUrl, fetch })) {

@@ -1,0 +1,239 @@
+/** `observatory capture` and `observatory models`, as a user meets them, held to the outputs of transformers. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Table, tableFromIPC } from "apache-arrow";
+import { afterAll, describe, expect, test } from "vitest";
+import { effectiveSupport, entropy, maximum, meanDistance, normalisedEntropy } from "../../engine/metrics/rows.js";
+import { goldenReference, largestError } from "../golden/golden.js";
+import { Running } from "../project.js";
+import { goldenFolder } from "../unit/engine/memory-source.js";
+import { commit, HubServer } from "../unit/hub/server.js";
+import { openDuckDb } from "../unit/loaders/duckdb.js";
+
+const checkout = fileURLToPath(new URL("../..", import.meta.url));
+const work = mkdtempSync(join(tmpdir(), "observatory-capture-"));
+afterAll(() => rmSync(work, { recursive: true }));
+
+const start = (...args: readonly string[]) => new Running(join(checkout, "loaders/observatory.mjs"), args, work);
+const observatory = (...args: readonly string[]) => start(...args).finished;
+
+function idsFile(name: string, sequences: readonly ArrayLike<number>[]): string {
+  const file = join(work, `${name}.json`);
+  writeFileSync(file, JSON.stringify(sequences.map((ids) => Array.from(ids))));
+  return file;
+}
+
+const bytesOf = (folder: string, table: string): Buffer => readFileSync(join(work, folder, `${table}.arrow`));
+const read = (folder: string, table: string): Table => tableFromIPC(bytesOf(folder, table));
+const column = (table: Table, name: string): ArrayLike<number> => table.getChild(name)?.toArray() ?? [];
+const schemaOf = ({ schema }: Table) => schema.fields.map(({ name, type }) => `${name}: ${type}`);
+
+describe.each(["llama", "gpt2"])("of %s", (name) => {
+  const options = ["--model", goldenFolder(name), "--rows", "all", "--logits", "all", "--out", name];
+  let reference: Awaited<ReturnType<typeof goldenReference>>;
+
+  test("writes its tables, with their end markers, and prints where they are", async () => {
+    reference = await goldenReference(name);
+    const { code, stdout, stderr } = await observatory(
+      "capture",
+      ...options,
+      "--ids",
+      idsFile(name, reference.sequences),
+    );
+    expect(stderr).toBe("");
+    expect(stdout.trim().split("\n")).toEqual(
+      ["statistics", "received", "logits", "rows"].map((table) => join(work, name, `${table}.arrow`)),
+    );
+    expect(code).toBe(0);
+    expect(readdirSync(join(work, name))).toHaveLength(4);
+    for (const table of ["statistics", "received", "logits", "rows"]) {
+      expect([...bytesOf(name, table).subarray(-8)], table).toEqual([255, 255, 255, 255, 0, 0, 0, 0]);
+    }
+    const places = ["sequence: Int32", "layer: Int32", "head: Int32"];
+    const statistics = schemaOf(read(name, "statistics"));
+    expect(statistics.slice(0, 5)).toEqual([...places, "query: Int32", "entropy: Float32"]);
+    expect(statistics.slice(4).every((field) => field.endsWith(": Float32"))).toBe(true);
+    expect(schemaOf(read(name, "received"))).toEqual([...places, "key: Int32", "received: Float32"]);
+    expect(schemaOf(read(name, "rows"))).toEqual([...places, "query: Int32", "key: Int32", "probability: Float32"]);
+    expect(schemaOf(read(name, "logits"))).toEqual([
+      "sequence: Int32",
+      "position: Int32",
+      "token: Int32",
+      "logit: Float32",
+    ]);
+    const passport = JSON.parse(read(name, "statistics").schema.metadata.get("passport") ?? "");
+    expect(passport).toMatchObject({
+      model: { name, weights: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      device: { name: "cpu" },
+      precision: "float32",
+      tokens: [24, 24],
+      beyond_trained_length: false,
+    });
+  });
+
+  test("agrees with the reference, row by row and in every statistic of them", async () => {
+    const rows = read(name, "rows");
+    const statistics = read(name, "statistics");
+    const received = read(name, "received");
+    const { tokens } = reference;
+    const probability = column(rows, "probability");
+    const metrics = {
+      entropy: (row: number[]) => entropy.reference(row),
+      "normalised-entropy": (row: number[]) => normalisedEntropy.reference(row, row.length),
+      "effective-support": (row: number[]) => effectiveSupport.reference(row),
+      maximum: (row: number[]) => maximum.reference(row),
+      "mean-distance": (row: number[]) => meanDistance.reference(row, row.length - 1),
+    };
+    const wanted: Record<string, number[]> = Object.fromEntries(Object.keys(metrics).map((id) => [id, []]));
+    const attention: number[] = [];
+    const alpha: number[] = [];
+    for (let sequence = 0; sequence < 2; ++sequence) {
+      for (let layer = 0; layer < 3; ++layer) {
+        const matrix = await reference.read(`attentions.${layer}`, sequence); // [heads, queries, keys]
+        for (let head = 0; head < 4; ++head) {
+          const at = (query: number, key: number) => matrix[(head * tokens + query) * tokens + key];
+          const visible = Array.from({ length: tokens }, (_, q) => Array.from({ length: q + 1 }, (_, k) => at(q, k)));
+          attention.push(...visible.flat());
+          for (const [id, metric] of Object.entries(metrics)) wanted[id].push(...visible.map(metric));
+          for (let key = 0; key < tokens; ++key) {
+            const sum = visible.slice(key).reduce((total, row) => total + row[key], 0);
+            alpha.push(sum / (tokens - key));
+          }
+        }
+      }
+    }
+    expect(largestError(probability, attention)).toBeLessThan(5e-5);
+    for (const id of Object.keys(metrics)) {
+      const values = Array.from(statistics.getChild(id) ?? [], (value) => value ?? Number.NaN);
+      expect(largestError(values, wanted[id], true), id).toBeLessThan(1e-4);
+    }
+    expect(largestError(column(received, "received"), alpha)).toBeLessThan(1e-4);
+    const logits = read(name, "logits");
+    const expected = await Promise.all([0, 1].map((sequence) => reference.read("logits", sequence)));
+    expect(
+      largestError(
+        column(logits, "logit"),
+        expected.flatMap((values) => Array.from(values)),
+      ),
+    ).toBeLessThan(2e-4);
+  });
+
+  test("says of every row where it belongs", async () => {
+    const { insert, query } = await openDuckDb();
+    for (const table of ["statistics", "received", "logits", "rows"]) insert(table, bytesOf(name, table));
+    const [rows] = query(`SELECT count(*) AS n, count(DISTINCT (sequence, layer, head, query, key)) AS distinct_places,
+      max(abs(query - key)) AS furthest, bool_and(key <= query) AS causal FROM rows`);
+    expect(rows).toEqual({ n: 2 * 12 * 300, distinct_places: 2 * 12 * 300, furthest: 23, causal: true });
+    const [sums] = query(
+      "SELECT max(abs(s - 1)) AS off FROM (SELECT sum(probability) AS s FROM rows GROUP BY sequence, layer, head, query)",
+    );
+    expect(sums.off).toBeLessThan(1e-5);
+    const [undefinedRows] = query('SELECT count(*) AS n FROM statistics WHERE "normalised-entropy" IS NULL');
+    expect(undefinedRows.n).toBe(2 * 12); // the first query of each sequence and head
+    const [logits] = query("SELECT max(position) AS position, max(token) AS token, count(*) AS n FROM logits");
+    expect(logits).toEqual({ position: 23, token: 159, n: 2 * 24 * 160 });
+  });
+});
+
+describe("options", () => {
+  const llama = ["--model", goldenFolder("llama")];
+
+  test("by default the last position's logits come, and no rows; an earlier capture's tables do not stay", async () => {
+    const ids = idsFile("two", [[5, 4, 3], [7]]);
+    await observatory("capture", ...llama, "--ids", ids, "--out", "again", "--rows", "2.3,0.1");
+    const chosen = read("again", "rows");
+    expect([
+      ...new Set(Array.from(column(chosen, "layer"), (layer, i) => `${layer}.${column(chosen, "head")[i]}`)),
+    ]).toEqual(["0.1", "2.3"]);
+    await observatory("capture", ...llama, "--ids", ids, "--out", "again");
+    expect(readdirSync(join(work, "again")).sort()).toEqual(["logits.arrow", "received.arrow", "statistics.arrow"]);
+    const logits = read("again", "logits");
+    expect(logits.numRows).toBe(2 * 160);
+    expect([...new Set(column(logits, "position") as Int32Array)]).toEqual([2, 0]);
+    const before = bytesOf("again", "statistics");
+    await observatory("capture", ...llama, "--ids", ids, "--out", "again", "--logits", "none");
+    expect(readdirSync(join(work, "again")).sort()).toEqual(["received.arrow", "statistics.arrow"]);
+    expect(Buffer.compare(before, bytesOf("again", "statistics"))).toBe(0);
+  });
+
+  test("--dtype f16 rounds the weights, and says so", async () => {
+    const ids = idsFile("half", [[5, 4, 3, 90, 11, 12]]);
+    await observatory("capture", ...llama, "--ids", ids, "--out", "single");
+    await observatory("capture", ...llama, "--ids", ids, "--out", "half", "--dtype", "f16");
+    const error = largestError(column(read("half", "logits"), "logit"), column(read("single", "logits"), "logit"));
+    expect(error).toBeGreaterThan(1e-5);
+    expect(error).toBeLessThan(5e-2);
+    const passport = JSON.parse(read("half", "logits").schema.metadata.get("passport") ?? "");
+    expect(passport.precision).toBe("weights float16, arithmetic float32");
+  });
+
+  test("--text is tokenized, with the start token unless told otherwise; many rows come in several batches", async () => {
+    const text = Array.from({ length: 300 }, (_, i) => `The house number ${i} is red.`).join(" ");
+    const auto = await observatory("capture", "--text", text, "--out", "text", "--logits", "none");
+    expect(auto.stderr.split("\n").filter((line) => !line.startsWith("capture: "))).toEqual([
+      expect.stringMatching(/^The prompt has \d+ tokens and the model was trained on 2048: .* extrapolation\.$/),
+      "",
+    ]);
+    await observatory("capture", "--text", text, "--out", "bare", "--logits", "none", "--bos", "never");
+    const [withStart, bare] = ["text", "bare"].map((folder) => read(folder, "statistics"));
+    const tokens = withStart.numRows / 64;
+    expect(tokens).toBeGreaterThan(2048);
+    expect(bare.numRows / 64).toBe(tokens - 1);
+    expect(withStart.batches.length).toBe(Math.ceil(withStart.numRows / 65_536));
+    const expected = Int32Array.from({ length: withStart.numRows }, (_, i) => i % tokens);
+    expect(Buffer.compare(Buffer.from(column(withStart, "query") as Int32Array), Buffer.from(expected))).toBe(0);
+    expect(JSON.parse(withStart.schema.metadata.get("passport") ?? "").beyond_trained_length).toBe(true);
+  });
+});
+
+test("interrupted, it leaves nothing behind", async () => {
+  const ids = idsFile(
+    "long",
+    Array.from({ length: 200 }, () => Array.from({ length: 1000 }, (_, i) => i)),
+  );
+  const running = start("capture", "--ids", ids, "--out", "broken");
+  await running.until(/^capture: .* left$/m);
+  running.kill("SIGINT");
+  const { code, stdout, stderr } = await running.finished;
+  expect(code).toBe(130);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/\nInterrupted; what was finished is kept\.\n$/);
+  expect(readdirSync(join(work, "broken"))).toEqual([]);
+});
+
+test("a pulled model goes by its name, and the passport says which revision it was", async () => {
+  const server = await HubServer.start("org/tiny", {
+    "config.json": readFileSync(join(goldenFolder("llama"), "config.json")),
+    "model.safetensors": readFileSync(join(goldenFolder("llama"), "model.safetensors")),
+  });
+  process.env.HF_ENDPOINT = server.address;
+  process.env.HF_HOME = join(work, "hf");
+  const folder = join(work, "hf/hub/models--org--tiny/snapshots", commit);
+  try {
+    const ids = idsFile("pulled", [[1, 2, 3]]);
+    const early = await observatory("capture", "--model", "org/tiny", "--ids", ids, "--out", "early");
+    expect(early).toMatchObject({ code: 2, stdout: "" });
+    expect(early.stderr).toMatch(/^There is no folder org\/tiny, .* `observatory models pull org\/tiny` .*\.\n$/);
+    expect(await observatory("models", "pull", "org/tiny")).toEqual({ code: 0, stdout: `${folder}\n`, stderr: "" });
+    const missing = await observatory("models", "pull", "org/tiny@v9");
+    expect(missing).toMatchObject({ code: 2, stdout: "" });
+    expect(missing.stderr).toMatch(/has the model but not the revision of org\/tiny@v9: give a branch.*\.\n$/);
+    expect((await observatory("models", "list")).stdout).toMatch(
+      new RegExp(`^org/tiny +llama, 3 layers of 4 heads of 8, .*, commit ${commit}$`, "m"),
+    );
+    expect((await observatory("models", "check", "org/tiny")).stdout).toMatch(
+      /^org\/tiny: llama, 3 layers .*\ntokenizer: none/,
+    );
+    expect(await observatory("capture", "--model", "org/tiny@main", "--ids", ids, "--out", "pulled")).toMatchObject({
+      code: 0,
+    });
+    const passport = JSON.parse(read("pulled", "statistics").schema.metadata.get("passport") ?? "");
+    expect(passport.model).toMatchObject({ name: "org/tiny", revision: commit });
+  } finally {
+    delete process.env.HF_ENDPOINT;
+    delete process.env.HF_HOME;
+    await server.close();
+  }
+});
