@@ -18,7 +18,8 @@ const inert = new Set(
   emb_pdrop hidden_dropout_prob attention_probs_dropout_prob init_device init_config tokenizer_name verbose
   embedding_fraction router_aux_loss_coef output_router_logits initial_context_length is_llama_config
   attention_softmax_in_fp32 bias_dropout_fusion masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv
-  seq_length slow_but_exact is_encoder_decoder is_decoder add_cross_attention`.split(/\s+/),
+  seq_length slow_but_exact is_encoder_decoder is_decoder add_cross_attention _num_labels pretraining_tp
+  scale_attention_softmax_in_fp32`.split(/\s+/),
 );
 
 /** Activation functions by the names that configs use. Different formulas of the same function stand together. */
@@ -201,6 +202,9 @@ export class Config {
   finish(): void {
     for (const [key, value] of Object.entries(this.#values)) {
       if (this.#read.has(key) || inert.has(key) || value === null) continue;
+      if (key === "quantization_config") {
+        throw new UserError(`${this.where}: the weights are quantised, but only unquantised checkpoints can be run.`);
+      }
       throw new UserError(
         `${this.where}: ${key} = ${JSON.stringify(value)} is not understood and could change the numbers.`,
       );

@@ -50,3 +50,15 @@ export function laterOf(start: number, end: number): Float32Array {
   }
   return later;
 }
+
+/**
+ * How many keys each query sees in a layer with this window. Interventions that differ between heads are not counted.
+ * @returns [queries]
+ */
+export function visibleKeys(prompt: Prompt, window = Infinity): Int32Array {
+  const plain = !prompt.pieces && !prompt.eviction && !prompt.keyBias;
+  return Int32Array.from({ length: prompt.ids.length }, (_, query) => {
+    if (plain) return Math.min(query + 1, window);
+    return maskOf(prompt, query, query + 1, window).reduce((n, bias) => n + (bias > hidden ? 1 : 0), 0);
+  });
+}

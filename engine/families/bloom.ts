@@ -15,7 +15,6 @@ export const bloom: Family = {
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);
     config.only("n_inner", 4 * width);
-    config.count("pretraining_tp", 1); // how sums were split, with slow_but_exact: the same numbers in another order
     const normed = config.flag("apply_residual_connection_post_layernorm", false);
     const norm = (name: string) => layerNorm(name, width, epsilon);
     const block = (layer: number): Block => {

@@ -9,7 +9,6 @@ export const smollm3: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
-    config.only("pretraining_tp", 1);
     const attention = config.flag("attention_bias", false);
     const mlp = config.flag("mlp_bias", false);
     const base = llamaLike(config, {

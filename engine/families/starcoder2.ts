@@ -9,6 +9,8 @@ export const starcoder2: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
+    config.raw("layer_norm_epsilon"); // written, and not used, beside norm_epsilon
+    config.only("scale_attn_weights", true);
     config.oneOf("norm_type", ["layer_norm"], "layer_norm");
     config.oneOf("mlp_type", ["default"], "default");
     const bias = config.flag("use_bias", true);

@@ -1,5 +1,5 @@
 import { basinDepth, itemAttention } from "./items.js";
-import { distanceOctaves, mass } from "./mass.js";
+import { distanceOctaves, firstTokenMass, mass, previousTokenMass, selfMass, topMass } from "./mass.js";
 import type { Metric } from "./metric.js";
 import { keyNorm, residualNorm, valueNorm } from "./norms.js";
 import { duplicateToken, induction, previousToken, retrievalScore } from "./patterns.js";
@@ -14,6 +14,10 @@ export const metrics: readonly Metric<unknown>[] = [
   maximum,
   meanDistance,
   mass,
+  firstTokenMass,
+  selfMass,
+  previousTokenMass,
+  topMass(8),
   distanceOctaves,
   received,
   sinkRate,

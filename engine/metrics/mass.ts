@@ -11,6 +11,52 @@ export const mass: Metric<(row: Row, weights: ArrayLike<number>) => number> = {
   reference: (row, weights) => sum(row, (p, key) => p * weights[key]),
 };
 
+const clark = "Clark et al. 2019, https://arxiv.org/abs/1906.04341";
+
+/** Attention of one query on one telling key, or on the most attended ones. */
+type OfQuery = Metric<(row: Row, query: number) => number>;
+
+export const firstTokenMass: OfQuery = {
+  id: "first-token-mass",
+  version: 1,
+  unit: "probability",
+  formula: "A[q,0]",
+  edges: "1 for the first query. 0 where a window no longer reaches the first token.",
+  source: "Xiao et al. 2023, https://arxiv.org/abs/2309.17453",
+  reference: (row) => row[0],
+};
+
+export const selfMass: OfQuery = {
+  id: "self-mass",
+  version: 1,
+  unit: "probability",
+  formula: "A[q,q]",
+  edges: "1 for the first query.",
+  source: clark,
+  reference: (row, query) => row[query],
+};
+
+export const previousTokenMass: OfQuery = {
+  id: "previous-token-mass",
+  version: 1,
+  unit: "probability",
+  formula: "A[q,q−1]",
+  edges: "Undefined (NaN) for the first query.",
+  source: clark,
+  reference: (row, query) => (query === 0 ? Number.NaN : row[query - 1]),
+};
+
+/** Attention on the k most attended keys. */
+export const topMass = (k: number): OfQuery => ({
+  id: `top-${k}-mass`,
+  version: 1,
+  unit: "probability",
+  formula: `sum of the ${k} largest A[q,k]`,
+  edges: `All of the row where the query sees at most ${k} keys. Rises with k, falls with the number of visible keys.`,
+  source: "Gupta et al. 2021, https://arxiv.org/abs/2106.06899",
+  reference: (row) => sum(Float64Array.from(row).sort().subarray(-k)),
+});
+
 export const distanceOctaves: Metric<(attention: Matrix) => number[]> = {
   id: "distance-octaves",
   version: 1,

@@ -65,7 +65,7 @@ describe("config", () => {
     ],
     [{ rope_parameters: { rope_type: "linear", rope_theta: 1 } }, "lacks factor"],
     [{ hidden_act: "swiglu" }, 'hidden_act is "swiglu"'],
-    [{ pretraining_tp: 2 }, "pretraining_tp must be 1"],
+    [{ quantization_config: { quant_method: "mxfp4" } }, "the weights are quantised"],
     [{ rms_norm_eps: 0 }, "rms_norm_eps is 0, but must be a positive number"],
     [{ sliding_window: 8 }, "sliding_window = 8 is not understood and could change the numbers"],
     [{ tie_word_embeddings: "yes" }, 'tie_word_embeddings is "yes", but must be true or false'],

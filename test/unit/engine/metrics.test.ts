@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { metrics } from "../../../engine/metrics/index.js";
 import { basinDepth, itemAttention } from "../../../engine/metrics/items.js";
-import { distanceOctaves, mass, octaves } from "../../../engine/metrics/mass.js";
+import {
+  distanceOctaves,
+  firstTokenMass,
+  mass,
+  octaves,
+  previousTokenMass,
+  selfMass,
+  topMass,
+} from "../../../engine/metrics/mass.js";
 import { valueNorm } from "../../../engine/metrics/norms.js";
 import {
   duplicateToken,
@@ -50,6 +58,16 @@ describe("rows", () => {
     expect(meanDistance.reference(row, 3)).toBe(2);
     expect(mass.reference(row, [0, 1, 1, 0])).toBe(1);
     expect(mass.reference(row, [1, 0, 0, 1])).toBe(0);
+  });
+
+  test("put mass on telling keys, and on the most attended ones", () => {
+    const row = [0.1, 0.4, 0.2, 0.3];
+    expect(firstTokenMass.reference(row, 3)).toBe(0.1);
+    expect(selfMass.reference(row, 3)).toBe(0.3);
+    expect(previousTokenMass.reference(row, 3)).toBe(0.2);
+    expect(previousTokenMass.reference([1], 0)).toBeNaN();
+    expect(topMass(2).reference(row, 3)).toBeCloseTo(0.7, 12);
+    expect(topMass(8).reference(row, 3)).toBeCloseTo(1, 12);
   });
 
   test("with one visible key have no normalised entropy", () => {
