@@ -1,4 +1,6 @@
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
+import type { Graph } from "./graph.js";
+import type { KeptWeights, Weights } from "./weights.js";
 
 export type Device = "cpu" | "cuda" | "webgpu" | "wasm";
 
@@ -9,9 +11,15 @@ export interface Backend {
   readonly description: Record<string, string>;
   /** Where sessions run on WebGPU: the device whose buffers they share with kernels; its `adapterInfo` names it. */
   readonly gpu?: GPUDevice;
-  /** @param weights the model's external data: each float32 weight under its own name and location */
-  createSession(model: Uint8Array, weights: ReadonlyMap<string, Float32Array>): Promise<InferenceSession>;
   readonly Tensor: TensorConstructor;
+  /**
+   * Makes a model's weights ready for all of its sessions, where the device can do so without holding them in memory
+   * once per session.
+   * @param sizes number of values of each weight, by name
+   */
+  keepWeights?(weights: Weights, sizes: ReadonlyMap<string, number>): Promise<KeptWeights | undefined>;
+  /** @param weights all that the graph names */
+  createSession(graph: Graph, weights: Weights): Promise<InferenceSession>;
 }
 
 export type { InferenceSession, Tensor };

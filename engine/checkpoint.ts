@@ -6,8 +6,10 @@ import { families } from "./families/index.js";
 import { type Json, parseJson, readWhole } from "./json.js";
 import { Safetensors } from "./safetensors.js";
 import type { ByteSource } from "./source.js";
+import type { Weights } from "./weights.js";
 
-export interface Checkpoint {
+/** Weights go by the names that the architecture gives them. */
+export interface Checkpoint extends Weights {
   readonly name: string;
   readonly config: Json;
   readonly architecture: Architecture;
@@ -17,8 +19,6 @@ export interface Checkpoint {
   readonly metadata: Readonly<Record<string, string>>;
   /** What kind of control this checkpoint is, where it is one and not a trained model. */
   readonly control?: string;
-  /** A weight as float32, row-major, by the name that the architecture gives it. */
-  tensor(name: string): Promise<Float32Array>;
 }
 
 /**
@@ -59,6 +59,8 @@ export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
     metadata: weights.metadata,
     control: weights.metadata.control,
     tensor: (name) => weights.read(stored.get(name) ?? name),
+    check: (name) => weights.check(stored.get(name) ?? name),
+    place: (name) => weights.place(stored.get(name) ?? name),
   };
 }
 
@@ -102,6 +104,10 @@ export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 async function hashWeights({ source, files }: Safetensors): Promise<string> {
   const hashes: string[] = [];
-  for (const file of files) hashes.push(await sha256(await source.read(file, 0, (await source.size(file)) ?? 0)));
+  for (const file of files) {
+    hashes.push(
+      (await source.sha256?.(file)) ?? (await sha256(await source.read(file, 0, (await source.size(file)) ?? 0))),
+    );
+  }
   return hashes.length === 1 ? hashes[0] : sha256(new TextEncoder().encode(hashes.join("\n")));
 }

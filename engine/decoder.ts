@@ -11,8 +11,7 @@ import { Layers, type Projected } from "./layers.js";
 import { hidden, maskName } from "./mask.js";
 import { type Plan, Statistics } from "./statistics.js";
 
-/** The model as ONNX, its weights as external data under their own names. */
-export function decoderGraph(architecture: Architecture, plan: Plan): Uint8Array {
+export function decoderGraph(architecture: Architecture, plan: Plan): Graph {
   return new Decoder(architecture, plan).build();
 }
 
@@ -29,7 +28,7 @@ class Decoder {
     this.#statistics = new Statistics(this.#graph, architecture, plan);
   }
 
-  build(): Uint8Array {
+  build(): Graph {
     const { architecture, plan } = this;
     let residual = this.#layers.embed(); // [queries, width]
     architecture.blocks.forEach((block, layer) => {
@@ -43,7 +42,7 @@ class Decoder {
     this.#statistics.residual(residual);
     if (plan.logits) this.#statistics.logits(this.#layers.head(residual)); // [queries, vocabulary]
     this.#statistics.finish();
-    return this.#graph.encode();
+    return this.#graph;
   }
 
   #op(op: string, ...inputs: Value[]): Value {

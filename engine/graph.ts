@@ -3,6 +3,7 @@ import {
   type Attribute,
   type Dimension,
   type ElementType,
+  type ExternalData,
   encodeModel,
   type Initializer,
   type Node,
@@ -65,13 +66,21 @@ export class Graph {
     this.#outputs.push({ name, type: "float32" });
   }
 
-  encode(): Uint8Array {
+  /** Number of values of each weight, by name. */
+  get weights(): ReadonlyMap<string, number> {
+    const weights = [...this.#initializers.values()].filter(({ data }) => data === undefined);
+    return new Map(weights.map(({ name, dims }) => [name, dims.reduce((product, size) => product * size, 1)]));
+  }
+
+  /** @param locate where the runtime finds a weight as external data; by default under the weight's own name */
+  encode(locate?: (weight: string) => ExternalData): Uint8Array {
     return encodeModel({
       opset,
       nodes: this.#nodes,
       inputs: [...this.#inputs.values()],
       outputs: this.#outputs,
       initializers: [...this.#initializers.values()],
+      locate,
     });
   }
 

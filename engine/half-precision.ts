@@ -13,6 +13,7 @@ const roundingStep = 0.75; // float32 numbers near it are 2⁻²⁴ apart, as fl
 export function inHalfPrecision(checkpoint: Checkpoint): Checkpoint {
   return {
     ...checkpoint,
+    place: undefined,
     tensor: async (name) => {
       const values = Float32Array.from(await checkpoint.tensor(name)); // the caller's may be shared
       roundToHalf(values, `${checkpoint.name}: ${name}`);

@@ -10,6 +10,7 @@ import type { Forward, Prompt, Request } from "./forward.js";
 import { checkPrompt, checkRequest, lastPosition } from "./prompt.js";
 import { floats, Report } from "./report.js";
 import { type Plan, planOf } from "./statistics.js";
+import { type KeptWeights, weightBytes } from "./weights.js";
 
 export interface ForwardOptions {
   /** Queries per run of the graph. Memory grows with chunk · tokens; the numbers stay the same. */
@@ -20,30 +21,30 @@ export interface ForwardOptions {
   readonly progress?: (tokens: number) => void;
 }
 
-/** Sessions hold a copy of the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
+/** Sessions hold the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
 const sessionMemory = 2 ** 29;
 /** Large enough for matrix products at full speed, small enough that a chunk's scores stay in the processor's cache. */
 const defaultChunk = 128;
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
-  readonly #sessionsKept: number;
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly checkpoint: Checkpoint,
     readonly backend: Backend,
-    private readonly weights: ReadonlyMap<string, Float32Array>,
-  ) {
-    const bytes = [...weights.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
-    this.#sessionsKept = Math.max(1, Math.min(4, Math.floor(sessionMemory / bytes)));
-  }
+    readonly weights: KeptWeights,
+    private readonly sessionsKept: number,
+  ) {}
 
-  /** Reads the weights. @throws {UserError} where they cannot be read or are not finite */
+  /** Reads the weights. @throws {UserError} where they cannot be read, are not finite, or too large for the device */
   static async load(checkpoint: Checkpoint, backend: Backend): Promise<Model> {
-    const weights = new Map<string, Float32Array>();
-    for (const name of tensorsOf(checkpoint.architecture).keys()) weights.set(name, await checkpoint.tensor(name));
-    return new Model(checkpoint, backend, weights);
+    const sizes = new Map(
+      [...tensorsOf(checkpoint.architecture)].map(([name, { shape }]) => [name, shape.reduce((a, b) => a * b, 1)]),
+    );
+    const sessions = Math.max(1, Math.min(4, Math.floor(sessionMemory / weightBytes(sizes))));
+    const kept = await backend.keepWeights?.(checkpoint, sizes);
+    return new Model(checkpoint, backend, kept ?? (await readAhead(checkpoint, sizes.keys(), sessions)), sessions);
   }
 
   get architecture(): Architecture {
@@ -70,6 +71,7 @@ export class Model {
     await this.#afterOthers(async () => {
       for (const session of this.#sessions.values()) await session.release();
       this.#sessions.clear();
+      await this.weights.release();
     });
   }
 
@@ -113,7 +115,7 @@ export class Model {
     const kept = this.#sessions.get(key);
     this.#sessions.delete(key);
     const [oldest] = this.#sessions;
-    if (!kept && this.#sessions.size === this.#sessionsKept) {
+    if (!kept && this.#sessions.size === this.sessionsKept) {
       this.#sessions.delete(oldest[0]);
       await oldest[1].release();
     }
@@ -121,6 +123,25 @@ export class Model {
     this.#sessions.set(key, session);
     return session;
   }
+}
+
+/**
+ * Reads all weights now, so that what is wrong with them shows. They stay in memory for as long as more sessions may
+ * be created, or, where only one is kept at a time, until the first one has taken them.
+ */
+async function readAhead(checkpoint: Checkpoint, names: Iterable<string>, sessions: number): Promise<KeptWeights> {
+  const read = new Map<string, Float32Array>();
+  for (const name of names) read.set(name, await checkpoint.tensor(name));
+  return {
+    async tensor(name) {
+      const values = read.get(name);
+      if (sessions === 1) read.delete(name);
+      return values ?? checkpoint.tensor(name);
+    },
+    async release() {
+      read.clear();
+    },
+  };
 }
 
 /** The cache is for later chunks only, and logits of the last position only come with the last chunk. */

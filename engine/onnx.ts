@@ -33,12 +33,22 @@ export interface Initializer {
   readonly data?: Float32Array | Int32Array | BigInt64Array;
 }
 
+/** Where a runtime finds a weight: in a file, or under a name that data was handed over by. */
+export interface ExternalData {
+  readonly location: string;
+  /** First byte, and number of bytes; absent where all of it is the weight. */
+  readonly offset?: number;
+  readonly length?: number;
+}
+
 export interface OnnxModel {
   readonly opset: number;
   readonly nodes: readonly Node[];
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly initializers: readonly Initializer[];
+  /** By default, a weight's location is its own name. */
+  readonly locate?: (weight: string) => ExternalData;
 }
 
 const elementTypes = { float32: 1, int32: 6, int64: 7 } as const satisfies Record<ElementType, number>;
@@ -99,14 +109,14 @@ function typeOf(data: Float32Array | Int32Array | BigInt64Array): ElementType {
   return data instanceof Int32Array ? "int32" : "int64";
 }
 
-function tensor({ name, dims, data }: Initializer): Uint8Array[] {
+function tensor({ name, dims, data }: Initializer, locate: (weight: string) => ExternalData): Uint8Array[] {
   const head = [...dims.map((size) => integer(1, size)), text(8, name)];
   if (data) {
     const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return [...head, integer(2, elementTypes[typeOf(data)]), bytes(9, raw)];
   }
-  const entry = (key: string, value: string) => message(13, text(1, key), text(2, value));
-  return [...head, integer(2, elementTypes.float32), entry("location", name), integer(14, external)];
+  const entries = Object.entries(locate(name)).map(([key, value]) => message(13, text(1, key), text(2, String(value))));
+  return [...head, integer(2, elementTypes.float32), ...entries, integer(14, external)];
 }
 
 function valueInfo({ name, type, dims }: ValueInfo): Uint8Array[] {
@@ -115,8 +125,10 @@ function valueInfo({ name, type, dims }: ValueInfo): Uint8Array[] {
   return [text(1, name), message(2, message(1, integer(1, elementTypes[type]), ...shape))];
 }
 
-/** Encodes a ModelProto. Weights without data refer to external data whose location is the weight's own name. */
-export function encodeModel({ opset, nodes, inputs, outputs, initializers }: OnnxModel): Bytes {
+const underItsName = (weight: string): ExternalData => ({ location: weight });
+
+/** Encodes a ModelProto. Weights without data refer to external data. */
+export function encodeModel({ opset, nodes, inputs, outputs, initializers, locate = underItsName }: OnnxModel): Bytes {
   return concat([
     integer(1, irVersion),
     text(2, "attention-observatory"),
@@ -126,7 +138,7 @@ export function encodeModel({ opset, nodes, inputs, outputs, initializers }: Onn
       7,
       ...nodes.map((item) => message(1, ...node(item))),
       text(2, "decoder"),
-      ...initializers.map((item) => message(5, ...tensor(item))),
+      ...initializers.map((item) => message(5, ...tensor(item, locate))),
       ...inputs.map((item) => message(11, ...valueInfo(item))),
       ...outputs.map((item) => message(12, ...valueInfo(item))),
     ),

@@ -5,6 +5,7 @@
 import { UserError } from "./errors.js";
 import { isRecord, parseJson, readWhole } from "./json.js";
 import type { ByteSource } from "./source.js";
+import type { Place } from "./weights.js";
 
 export interface TensorEntry {
   readonly dtype: string;
@@ -17,6 +18,8 @@ export interface TensorEntry {
 
 const single = "model.safetensors";
 const index = "model.safetensors.index.json";
+/** Bytes that are read at a time; a whole number of elements of every dtype. */
+const slice = 2 ** 24;
 /** The reference implementation's limit. */
 const maximumHeader = 100_000_000;
 const bytesPerElement: Readonly<Record<string, number>> = {
@@ -79,21 +82,48 @@ export class Safetensors {
     return new Safetensors(source, files, entries, headers[0].metadata);
   }
 
-  /** @throws {UserError} where the tensor is not f32, f16 or bf16, or holds a value that is not finite */
+  /**
+   * A tensor as float32.
+   * @throws {UserError} where it is not f32, f16 or bf16, or holds a value that is not finite
+   */
   async read(name: string): Promise<Float32Array> {
-    const entry = this.entries.get(name);
-    if (!entry) throw new UserError(`${this.source.name} has no tensor ${name}.`);
-    const bytes = await this.source.read(entry.file, entry.start, entry.end);
-    const values = toFloat32(bytes, entry.dtype);
-    if (!values) {
-      throw new UserError(
-        `${this.source.name}/${entry.file}: ${name} is ${entry.dtype}, but only F32, F16 and BF16 weights can be read.`,
-      );
-    }
-    if (!allFinite(values)) {
-      throw new UserError(`${this.source.name}/${entry.file}: ${name} holds a value that is not a finite number.`);
+    const { shape } = this.#entry(name);
+    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    let filled = 0;
+    for await (const part of this.#parts(name)) {
+      values.set(part, filled);
+      filled += part.length;
     }
     return values;
+  }
+
+  /** What `read` would throw, without holding the tensor in memory. */
+  async check(name: string): Promise<void> {
+    for await (const _ of this.#parts(name));
+  }
+
+  /** Where a tensor that is float32 already lies on this machine. */
+  async place(name: string): Promise<Place | undefined> {
+    const { dtype, file, start, end } = this.#entry(name);
+    const path = dtype === "F32" ? await this.source.path?.(file) : undefined;
+    return path === undefined ? undefined : { path, start, end };
+  }
+
+  #entry(name: string): TensorEntry {
+    const entry = this.entries.get(name);
+    if (!entry) throw new UserError(`${this.source.name} has no tensor ${name}.`);
+    return entry;
+  }
+
+  async *#parts(name: string): AsyncGenerator<Float32Array> {
+    const { dtype, file, start, end } = this.#entry(name);
+    const where = `${this.source.name}/${file}: ${name}`;
+    for (let from = start; from < end; from += slice) {
+      const part = toFloat32(await this.source.read(file, from, Math.min(from + slice, end)), dtype);
+      if (!part) throw new UserError(`${where} is ${dtype}, but only F32, F16 and BF16 weights can be read.`);
+      if (!allFinite(part)) throw new UserError(`${where} holds a value that is not a finite number.`);
+      yield part;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Backend } from "../../engine/backend.js";
-import { sessionOptions } from "./session.js";
+import { mapWeights } from "./mapped-weights.js";
+import { mappingSession } from "./session.js";
 
 /** The processor, through onnxruntime-node. */
 export async function openCpu(threads: number): Promise<Backend> {
@@ -9,7 +10,10 @@ export async function openCpu(threads: number): Promise<Backend> {
     device: "cpu",
     description: { runtime: "onnxruntime-node", version: env.versions.node ?? "", threads: String(threads) },
     Tensor,
-    createSession: (model, weights) =>
-      InferenceSession.create(model, { ...sessionOptions(threads, weights), executionProviders: ["cpu"] }),
+    keepWeights: mapWeights,
+    async createSession(graph, weights) {
+      const { model, options } = await mappingSession(graph, weights, threads);
+      return InferenceSession.create(model, { ...options, executionProviders: ["cpu"] });
+    },
   };
 }

@@ -1,16 +1,53 @@
+import { basename } from "node:path";
 import type { InferenceSession } from "onnxruntime-common";
+import type { Graph } from "../../engine/graph.js";
+import type { Weights } from "../../engine/weights.js";
+import { placesOf } from "./mapped-weights.js";
 
-/** What sessions of every runtime have in common. */
-export const sessionOptions = (threads: number, weights: ReadonlyMap<string, Float32Array>) =>
+/** What to create a session from. */
+export interface SessionSource {
+  readonly model: Uint8Array;
+  readonly options: InferenceSession.SessionOptions;
+}
+
+const common = (threads: number) =>
   ({
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",
     logSeverityLevel: 3, // errors only; warnings would mix with the progress on the terminal
     enableMemPattern: false, // shapes differ from chunk to chunk
-    extra: { session: { intra_op: { allow_spinning: "0" } } }, // idle threads leave the cores to other jobs
-    externalData: [...weights].map(([path, values]) => ({
-      path,
-      data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-    })),
   }) satisfies InferenceSession.SessionOptions;
+
+const intraOp = { allow_spinning: "0" }; // idle threads leave the cores to other jobs
+
+/** A session that holds its weights itself. */
+export async function readingSession(graph: Graph, weights: Weights, threads: number): Promise<SessionSource> {
+  const externalData: { path: string; data: Uint8Array }[] = [];
+  for (const path of graph.weights.keys()) {
+    const values = await weights.tensor(path);
+    externalData.push({ path, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+  }
+  return {
+    model: graph.encode(),
+    options: { ...common(threads), extra: { session: { intra_op: intraOp } }, externalData },
+  };
+}
+
+/** A session of onnxruntime-node, which can map the weights of a large model instead of copying them. */
+export async function mappingSession(graph: Graph, weights: Weights, threads: number): Promise<SessionSource> {
+  const mapped = await placesOf(weights, graph.weights);
+  if (!mapped) return readingSession(graph, weights, threads);
+  const { folder, places } = mapped;
+  const model = graph.encode((name) => {
+    const place = places.get(name);
+    if (!place) throw new Error(`The weight ${name} has no place.`);
+    return { location: basename(place.path), offset: place.start, length: place.end - place.start };
+  });
+  const session = {
+    intra_op: intraOp,
+    model_external_initializers_file_folder_path: folder,
+    disable_prepacking: "1", // packed weights would be a copy in every session
+  };
+  return { model, options: { ...common(threads), extra: { session } } };
+}

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { Backend } from "../../engine/backend.js";
 import { type Dawn, openDawn } from "../gpu/dawn.js";
-import { sessionOptions } from "./session.js";
+import { readingSession } from "./session.js";
 
 /**
  * A GPU, through onnxruntime-web on Dawn. Sessions share the buffers of `backend.gpu` with kernels.
@@ -25,11 +25,13 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
     },
     gpu: dawn.device,
     Tensor,
-    createSession: (model, weights) =>
-      InferenceSession.create(model, {
-        ...sessionOptions(1, weights),
+    async createSession(graph, weights) {
+      const { model, options } = await readingSession(graph, weights, 1);
+      return InferenceSession.create(model, {
+        ...options,
         executionProviders: [{ name: "webgpu", device: dawn.device }],
-      }),
+      });
+    },
   };
 }
 

@@ -61,10 +61,7 @@ test.each(["cpu", "wasm"])("a graph with weights beside it runs on %s", async (d
   graph.output("first", graph.node("Add", [first, graph.scalar(10)]));
   graph.output("rest", graph.node("Transpose", [rest], { perm: [1, 0] }));
   const backend = await openBackend(device);
-  const session = await backend.createSession(
-    graph.encode(),
-    new Map([["layer.weight", Float32Array.of(1, 2, 3, 4, 5, 6)]]),
-  );
+  const session = await backend.createSession(graph, { tensor: async () => Float32Array.of(1, 2, 3, 4, 5, 6) });
   const outputs = await session.run({ x: new backend.Tensor("float32", Float32Array.of(2, 0, 0, 2), [2, 2]) });
   expect([...(outputs.first.data as Float32Array)]).toEqual([11, 12]);
   expect(outputs.rest.dims).toEqual([2, 2]);
