@@ -15,6 +15,8 @@ export interface Passport {
   readonly key: string;
   /** ISO 8601 in UTC. */
   readonly date: string;
+  /** What has changed since the result was computed, where a stale one is published. */
+  readonly stale?: string;
   readonly [name: string]: Json | undefined;
 }
 
@@ -29,8 +31,10 @@ export function parsePassport(text: string | undefined): Passport | undefined {
   return value as Passport;
 }
 
-/** Said where the model is a control, or not the one that this site is written about. */
-export function warning({ model }: Passport): string | undefined {
+/** Said where the result is stale, or its model is a control or not the one that this site is written about. */
+export function warning({ model, stale }: Passport): string | undefined {
+  if (stale)
+    return `Stale: these numbers were computed before a change, and may not be what is computed now (${stale}).`;
   if (model?.control)
     return `Random-weight control (${model.control}): this model has learned nothing; what is shown is what an untrained network does.`;
   if (model && model.name !== BUNDLED_MODEL)

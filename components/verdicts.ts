@@ -3,6 +3,7 @@ import { reveal } from "./anchor.js";
 import type { Database, Row } from "./database.js";
 import { element } from "./element.js";
 import { cell, count, interval } from "./format.js";
+import { warning } from "./passport.js";
 
 const SYMBOLS: Readonly<Record<string, string>> = {
   replicated: "✓",
@@ -19,9 +20,11 @@ export interface VerdictsOptions {
 export async function verdicts(db: Database, { table = "verdicts" }: VerdictsOptions = {}): Promise<HTMLElement> {
   try {
     const rows = await db.query(`SELECT * FROM "${table}"`);
+    const { passport } = await db.table(table);
     const cards = rows.map(card);
     cards.forEach(reveal);
-    return element("div", { class: "verdicts" }, ...cards);
+    const alarm = passport?.stale && element("p", { class: "banner", role: "note" }, warning(passport));
+    return element("div", { class: "verdicts" }, alarm, ...cards);
   } catch (error) {
     return element(
       "p",

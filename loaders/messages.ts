@@ -168,6 +168,11 @@ export const messages = {
     `the site was built but is not whole, so the one before it stays in its place:\n${defects.map((text) => `  ${text}`).join("\n")}`,
   foreignData: (file: string) =>
     `data/${file} is not of the results that were to be published: another process has changed Framework's cache, so build again`,
+  notFresh: (experiment: string, stale: string | undefined, reason: string | undefined) =>
+    `${experiment} is ${stale ? "stale" : "missing"}${reason ? `: ${reason}` : ""}`,
+  notPublished: (refused: readonly string[]) =>
+    `The site was not built, because not all its results are fresh:\n${refused.map((text) => `  ${text}`).join("\n")}\nRun them (\`npx observatory run\`, or build with --run), or publish stale ones as such with --allow-stale.`,
+  publishedStale: (experiment: string, reason: string) => `${experiment} is published though it is stale: ${reason}`,
   missingResults: (experiments: readonly string[]) =>
     `the site was not built, because these results could not be computed: ${list(experiments)}`,
 };

@@ -17,7 +17,7 @@ async function load(experiment: string, table: string): Promise<Uint8Array> {
   if (!outcome || "failure" in outcome) throw new Error(messages.noResult(experiment, outcome?.failure.message ?? ""));
   const tables = Object.keys(outcome.result.passport.tables);
   if (!tables.includes(table)) throw new UserError(messages.unknownTable(experiment, table, tables));
-  return servedTable(outcome.result, table);
+  return servedTable(outcome, table);
 }
 
 const { values } = parseArgs({ options: { experiment: { type: "string" }, table: { type: "string" } } });

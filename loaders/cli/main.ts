@@ -126,8 +126,10 @@ function programOf(): Command {
 
   program
     .command("build")
-    .description("compute what is missing, and write the site to dist")
+    .description("write the site to dist, if all its results are fresh")
     .option(...modelOption)
+    .option("--run", "compute what is stale or missing first")
+    .option("--allow-stale", "publish stale results, marked as such on their pages")
     .action(async (options) => {
       const { buildSite } = await import("../site/build.js");
       await buildSite(options, debug());

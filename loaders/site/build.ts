@@ -1,35 +1,43 @@
 /** The published site: built into a staging folder, checked, and only then put in the place of the last good one. */
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { UserError } from "../../engine/errors.js";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
 import { fulfil } from "../runner/fulfil.js";
-import { planFor } from "../runner/plan.js";
+import { type Plan, planFor } from "../runner/plan.js";
 import { withLock } from "../store/lock.js";
-import type { Result } from "../store/result.js";
-import { absent } from "../store/system.js";
+import { openResult } from "../store/result.js";
 import { say, untilInterrupted } from "../terminal.js";
-import { attachedExperiments, fillCache, foreignData } from "./cache.js";
+import { attachedExperiments, fillCache, foreignData, type Published } from "./cache.js";
 import { siteDefects } from "./check.js";
 import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
+import { publish, restoreLast } from "./publish.js";
 
 const staging = join(workFolder, "site");
-const previous = join(workFolder, "site-before");
+
+export interface BuildOptions {
+  readonly model?: string;
+  /** Compute what is stale or missing first. */
+  readonly run?: boolean;
+  /** Publish stale results, marked as such. */
+  readonly allowStale?: boolean;
+}
 
 /** Throws where a result or a page is not as it should be; the last good site then stays as it is. */
-export async function buildSite({ model }: { readonly model?: string }, debug: boolean): Promise<void> {
+export async function buildSite(options: BuildOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
   const onWait = () => say(messages.otherBuild);
-  await withLock(join(workFolder, "locks/build.lock"), () => build(model, debug, signal), { signal, onWait });
+  await withLock(join(workFolder, "locks/build.lock"), () => build(options, debug, signal), { signal, onWait });
   say(messages.built(projectPath(siteOutput)));
 }
 
-async function build(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<void> {
+async function build(options: BuildOptions, debug: boolean, signal: AbortSignal): Promise<void> {
   await restoreLast();
-  const results = await collectResults(model, debug, signal);
+  const results = await collectResults(options, debug, signal);
   await fillCache(results);
   await cacheDatabaseModule();
   await render(debug);
@@ -38,7 +46,7 @@ async function build(model: string | undefined, debug: boolean, signal: AbortSig
   const foreign = (await foreignData(staging, results)).map(messages.foreignData);
   const defects = [...foreign, ...(await siteDefects(staging))];
   if (defects.length > 0) throw new Error(messages.siteDefects(defects));
-  await publish();
+  await publish(staging);
 }
 
 async function render(debug: boolean): Promise<void> {
@@ -51,14 +59,33 @@ async function render(debug: boolean): Promise<void> {
   await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: process.stdout }));
 }
 
-/** What the pages attach. @throws {UserError} where a page asks for what no experiment has */
-async function collectResults(model: string | undefined, debug: boolean, signal: AbortSignal): Promise<Result[]> {
+/** What the pages attach. @throws {UserError} where that does not exist, or may not be published */
+async function collectResults(options: BuildOptions, debug: boolean, signal: AbortSignal): Promise<Published[]> {
   const ids = await attachedExperiments(await experimentIds());
-  const plans = await planFor(ids, { model }, { warn: say, anyDevice: true });
+  const plans = await planFor(ids, { model: options.model }, { warn: say, anyDevice: true });
+  if (options.run) return computed(plans, debug, signal);
+  const found = await Promise.all(plans.map((plan) => standing(plan, options.allowStale ?? false)));
+  const refused = plans.flatMap((plan, i) =>
+    found[i] ? [] : messages.notFresh(plan.experiment, plan.stale, plan.reason),
+  );
+  if (refused.length > 0) throw new UserError(messages.notPublished(refused));
+  return found.flatMap((published) => published ?? []);
+}
+
+async function standing({ fresh, stale, reason }: Plan, allowStale: boolean): Promise<Published | undefined> {
+  const folder = fresh ?? (allowStale ? stale : undefined);
+  const result = folder && (await openResult(folder));
+  if (!result) return undefined;
+  if (fresh) return { result };
+  say(messages.publishedStale(result.passport.experiment, reason ?? ""));
+  return { result, stale: reason };
+}
+
+async function computed(plans: readonly Plan[], debug: boolean, signal: AbortSignal): Promise<Published[]> {
   const outcomes = [...(await fulfil(plans, { signal, debug }))];
   const failed = outcomes.flatMap(([id, outcome]) => ("failure" in outcome ? id : []));
   if (failed.length > 0) throw new Error(messages.missingResults(failed));
-  return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome.result : []));
+  return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome : []));
 }
 
 async function polishPages(): Promise<void> {
@@ -67,16 +94,4 @@ async function polishPages(): Promise<void> {
   for (const file of files.filter((name) => name.endsWith(".html"))) {
     await writeFile(join(staging, file), await publishable(file, read));
   }
-}
-
-async function publish(): Promise<void> {
-  await rm(previous, { recursive: true, force: true });
-  await rename(siteOutput, previous).catch(absent);
-  await rename(staging, siteOutput);
-}
-
-/** A build that was killed between the two renames of `publish` leaves no site, and the last one beside it. */
-async function restoreLast(): Promise<void> {
-  const exists = (await readdir(siteOutput).catch(absent)) !== undefined;
-  if (!exists) await rename(previous, siteOutput).catch(absent);
 }

@@ -15,32 +15,42 @@ import { absent, writeFlushed } from "../store/system.js";
 
 const cache = join(siteCache, "data");
 
-/** A table as pages get it: with the whole passport in its schema. */
-export async function servedTable(result: Result, name: string): Promise<Uint8Array> {
+/** A result as a site publishes it. */
+export interface Published {
+  readonly result: Result;
+  /** What has changed since it was computed, where it is published nevertheless. */
+  readonly stale?: string;
+}
+
+/** A table as pages get it: with the whole passport in its schema, and in it whether the result is stale. */
+export async function servedTable({ result, stale }: Published, name: string): Promise<Uint8Array> {
   const bytes = await result.table(name);
   checkStream(bytes, `table ${name} of ${result.passport.experiment}`); // a committed one may come from anywhere
-  return withMetadata(bytes, new Map([["passport", JSON.stringify(result.passport)]]));
+  return withMetadata(bytes, new Map([["passport", JSON.stringify({ ...result.passport, stale })]]));
 }
 
 /** Every table of these results and no other, dated so that equal results make equal pages. */
-export async function fillCache(results: readonly Result[]): Promise<void> {
+export async function fillCache(results: readonly Published[]): Promise<void> {
   await rm(cache, { recursive: true, force: true });
-  for (const result of results) {
+  for (const published of results) {
+    const { result } = published;
     const date = new Date(result.passport.date);
     for (const name of Object.keys(result.passport.tables)) {
       const file = join(cache, result.passport.experiment, `${name}.arrow`);
-      await writeFlushed(file, await servedTable(result, name));
+      await writeFlushed(file, await servedTable(published, name));
       await utimes(file, date, date);
     }
   }
 }
 
 /** The data files of a built site that are not tables of these results: another process has touched the cache. */
-export async function foreignData(site: string, results: readonly Result[]): Promise<string[]> {
+export async function foreignData(site: string, results: readonly Published[]): Promise<string[]> {
   const folder = join(site, "_file/data");
   const own = new Set<string>();
-  for (const result of results) {
-    for (const name of Object.keys(result.passport.tables)) own.add(sha256(await servedTable(result, name)));
+  for (const published of results) {
+    for (const name of Object.keys(published.result.passport.tables)) {
+      own.add(sha256(await servedTable(published, name)));
+    }
   }
   const files = (await readdir(folder, { recursive: true }).catch(absent)) ?? [];
   const tables = files.filter((file) => file.endsWith(".arrow"));

@@ -62,7 +62,7 @@ export class PreviewResults {
       const result = await entry.result;
       const tables = Object.keys(result.passport.tables);
       if (!tables.includes(name)) return Promise.reject(new Error(messages.unknownTable(experiment, name, tables)));
-      return await servedTable(result, name);
+      return await servedTable({ result }, name);
     } catch (error) {
       entry.result = undefined; // the next request tries again
       const why = error instanceof Error ? error.message : String(error);

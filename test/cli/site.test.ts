@@ -43,9 +43,24 @@ function site(): Map<string, Buffer> {
   return new Map(files.sort().map((file) => [file.slice(project.path("dist/").length), readFileSync(file)]));
 }
 
+/** The passport in the table that the page attaches: old versions of it may lie beside it. */
+function passportOf(table: string) {
+  const files = site();
+  const [path] = new RegExp(`_file/data/\\w+/${table}\\.\\w+\\.arrow`).exec(String(files.get("index.html"))) ?? [""];
+  return JSON.parse(tableFromIPC(files.get(path)).schema.metadata.get("passport") ?? "");
+}
+
 describe("a build", () => {
-  test("computes what is missing and writes a site whose data carries its passport", async () => {
-    const { code, stdout, stderr } = await project.run("build");
+  test("refuses to publish what is missing or stale, and says which and why", async () => {
+    const missing = await project.run("build");
+    expect(missing.stderr).toMatch(
+      /^The site was not built.*:\n {2}counts is missing\n {2}weights is missing\nRun them/,
+    );
+    expect({ code: missing.code, built: existsSync(project.path("dist")) }).toEqual({ code: 2, built: false });
+  });
+
+  test("computes what is missing when asked to, and writes a site whose data carries its passport", async () => {
+    const { code, stdout, stderr } = await project.run("build", "--run");
     expect(stderr).toMatch(/^counts has to be computed: there is no result yet$/m);
     expect(stderr).toMatch(/^The site is in dist\.$/m);
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
@@ -73,8 +88,7 @@ describe("a build", () => {
   test("that is killed leaves the last site, and is not in the way of the next", async () => {
     const before = site();
     const build = project.start("build");
-    await build.until(/weights is fresh/);
-    await sleep(1000);
+    await sleep(1500);
     build.killGroup("SIGKILL");
     await build.finished;
     expect(site()).toEqual(before);
@@ -143,24 +157,66 @@ describe("a build", () => {
   test("with a result that cannot be computed fails before it renders anything", async () => {
     const before = site();
     const change = (text: string) => text.replace('fail: "", seed: 1', 'fail: "throw", seed: 1');
-    const { code, stderr } = await project.with("loaders/experiments/counts.ts", change, () => project.run("build"));
+    const { code, stderr } = await project.with("loaders/experiments/counts.ts", change, () =>
+      project.run("build", "--run"),
+    );
     expect(stderr).toMatch(/^counts failed: three is too many$/m);
     expect(stderr).toMatch(/these results could not be computed: counts/);
     expect(code).toBe(1);
     expect(site()).toEqual(before);
+  });
+
+  test("publishes stale results only when asked to, and marks them", async () => {
+    const before = site();
+    const change = (text: string) => text.replace("return n * n;", "return n ** 2;");
+    await project.with("loaders/helpers/square.ts", change, async () => {
+      const refused = await project.run("build");
+      expect(refused.stderr).toContain("  counts is stale: the code changed (loaders/helpers/square.ts)\n");
+      expect(refused.stderr).not.toContain("weights is");
+      expect(refused.code).toBe(2);
+      expect(site()).toEqual(before);
+      const { code, stderr } = await project.run("build", "--allow-stale");
+      expect(stderr).toMatch(/^counts is published though it is stale: the code changed/m);
+      expect(code).toBe(0);
+      expect(passportOf("squares")).toMatchObject({ stale: "the code changed (loaders/helpers/square.ts)" });
+      expect(passportOf("norms")).not.toHaveProperty("stale");
+    });
+    expect((await project.run("build")).code).toBe(0);
+    expect(passportOf("squares")).not.toHaveProperty("stale");
+  });
+
+  test("keeps the old files for tabs that are open, until the build after the next", async () => {
+    const hashed = () => [...site().keys()].filter((file) => file.startsWith("_"));
+    const restyle = (color: string) => () => `main { color: ${color}; }\n`;
+    spawnSync("rm", ["-rf", project.path("dist"), project.path(".observatory/site-before")]);
+    expect((await project.run("build")).code).toBe(0);
+    const first = hashed();
+    await project.with("src/style.css", restyle("red"), async () => {
+      expect((await project.run("build")).code).toBe(0);
+      expect(hashed()).toEqual(expect.arrayContaining(first));
+      const both = site();
+      expect((await project.run("build")).code).toBe(0);
+      expect(site()).toEqual(both);
+    });
+    const second = hashed();
+    await project.with("src/style.css", restyle("blue"), async () => {
+      expect((await project.run("build")).code).toBe(0);
+    });
+    const gone = first.filter((file) => !hashed().includes(file));
+    expect(gone).toEqual([expect.stringMatching(/style/)]);
+    expect(second.length).toBeGreaterThan(first.length);
   });
 });
 
 test("another model's results are shown as such", async () => {
   cpSync(project.path("data/models/observatory-8m"), project.path("other"), { recursive: true });
   project.write("other/config.json", `${project.read("other/config.json")}\n`); // another key
-  const before = site();
-  expect(await project.run("build", "--model", "other")).toMatchObject({ code: 0 });
-  const [file] = [...site().keys()].filter((name) => name.includes("norms"));
-  const { schema } = tableFromIPC(site().get(file));
-  expect(JSON.parse(schema.metadata.get("passport") ?? "").model).toEqual({ name: "other", folder: "other" });
   expect(await project.run("build")).toMatchObject({ code: 0 });
-  expect(site()).toEqual(before);
+  const page = site().get("index.html");
+  expect(await project.run("build", "--run", "--model", "other")).toMatchObject({ code: 0 });
+  expect(passportOf("norms").model).toEqual({ name: "other", folder: "other" });
+  expect(await project.run("build")).toMatchObject({ code: 0 });
+  expect(site().get("index.html")).toEqual(page);
 });
 
 describe("the data loader, run by Framework alone", () => {

@@ -10,6 +10,11 @@ test("a random control is called one, louder than a model that is merely another
   expect(warning({ ...passport, model: { name: "gpt2", control: "seed 0" } })).toContain("learned nothing");
 });
 
+test("a stale result says so before all else, and what has changed", () => {
+  const stale = warning({ ...passport, model: { name: "gpt2" }, stale: "the code changed (a.ts)" });
+  expect(stale).toMatch(/^Stale: .*the code changed \(a\.ts\)/);
+});
+
 test("no passport is none, a broken one is refused", () => {
   expect(parsePassport(undefined)).toBeUndefined();
   expect(parsePassport(JSON.stringify(passport))).toEqual(passport);
