@@ -63,6 +63,13 @@ export class Statistics {
     return this.graph.node(op, [value, this.graph.integers(axis)], { keepdims: 0 });
   }
 
+  /** ln σ(x) = min(x, 0) − ln(1 + exp(−|x|)), finite where σ(x) itself is 0 in float32. */
+  #logSigmoid(x: Value): Value {
+    const op = (name: string, ...inputs: Value[]) => this.graph.node(name, inputs);
+    const tail = op("Log", op("Add", this.graph.scalar(1), op("Exp", op("Neg", op("Abs", x)))));
+    return op("Sub", op("Min", x, this.graph.scalar(0)), tail);
+  }
+
   residual(x: Value): void {
     if (this.plan.norms) this.#stack("residual norm", this.#reduce("ReduceL2", x, -1)); // [queries]
   }
@@ -97,13 +104,14 @@ export class Statistics {
     const ofKeys = softmax(centred);
     const best = graph.node("ReduceMax", [ofKeys, last], { keepdims: 1 }); // [heads, queries, 1]
     const logBest = op("Log", best); // −LSE of the centred scores
-    const share = sinks && op("Sigmoid", op("Sub", op("Sub", largest, logBest), sinks)); // [heads, queries, 1]
+    const logShare = sinks && this.#logSigmoid(op("Sub", op("Sub", largest, logBest), sinks)); // [heads, queries, 1]
+    const share = logShare && op("Exp", logShare);
     const attention = share ? op("Mul", ofKeys, share) : ofKeys;
     if (plan.rows) {
       const expected = graph.node("ReduceSum", [op("Mul", ofKeys, centred), last], { keepdims: 1 });
       const nats = op("Sub", graph.scalar(0), op("Add", logBest, expected)); // Neg would give −0
       const squeezed = (x: Value) => op("Squeeze", x, last); // [heads, queries]
-      this.#stack("entropy", squeezed(share ? op("Mul", share, op("Sub", nats, op("Log", share))) : nats));
+      this.#stack("entropy", squeezed(share && logShare ? op("Mul", share, op("Sub", nats, logShare)) : nats));
       this.#stack("maximum", squeezed(share ? op("Mul", share, best) : best));
     }
     return attention;

@@ -1,9 +1,32 @@
 /** Everything a forward pass can report, computed by the metrics' references from full float64 rows. */
 import type { Forward, Prompt, Request } from "../../engine/forward.js";
-import { mass } from "../../engine/metrics/mass.js";
+import { mass, topMass } from "../../engine/metrics/mass.js";
 import { keyNorm, residualNorm, valueNorm } from "../../engine/metrics/norms.js";
+import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
 import { entropy, maximum, meanDistance } from "../../engine/metrics/rows.js";
+import { Random } from "../../engine/random.js";
 import type { Replay } from "../../engine/replay.js";
+import { largestError } from "./golden.js";
+
+const random = new Random(1);
+const weights = (tokens: number) => Float32Array.from({ length: tokens }, () => random.next());
+
+/** All that can be asked for at once. */
+export function everything(ids: Int32Array): Request {
+  const tokens = ids.length;
+  return {
+    rows: true,
+    keySegments: [weights(tokens), new Float32Array(tokens).fill(1, 3, 9)],
+    queryGroups: [new Float32Array(tokens).fill(1), weights(tokens), weights(tokens)],
+    targets: [previousTargets(tokens), duplicateTargets(ids), inductionTargets(ids)],
+    topMass: [1, 4, 30],
+    distances: true,
+    norms: true,
+    logits: "all",
+    attention: true,
+    scores: true,
+  };
+}
 
 type Field = Exclude<keyof Forward, "tokens" | "beyondTrainedLength">;
 
@@ -37,6 +60,11 @@ export function expected(replay: Replay, prompt: Prompt, request: Request): Part
       targets.flatMap((target) => rows.map((row, query) => (target[query] < 0 ? Number.NaN : row[target[query]]))),
     );
   }
+  if (request.topMass) {
+    fields.topMass = heads.flatMap((rows) =>
+      (request.topMass ?? []).flatMap((k) => rows.map((row, query) => topMass(k).reference(row, query))),
+    );
+  }
   if (request.distances) {
     fields.distances = heads.flatMap((rows) =>
       rows.map((_, d) => rows.reduce((sum, row, query) => sum + (query >= d ? row[query - d] : 0), 0)),
@@ -66,3 +94,25 @@ export function expected(replay: Replay, prompt: Prompt, request: Request): Part
 
 const perRowPadded = (rows: readonly Float64Array[], tokens: number): number[] =>
   rows.flatMap((row) => [...row, ...new Array<number>(tokens - row.length).fill(0)]);
+
+/** Tokens, lengths and sums of products, not probabilities: their error is told in parts of the value where it exceeds 1. */
+const relative = new Set([
+  "meanDistance",
+  "logits",
+  "logProbability",
+  "scores",
+  "keyNorm",
+  "valueNorm",
+  "residualNorm",
+]);
+
+/** The largest error of each field that the reference has. */
+export function errors(actual: Forward, reference: ReturnType<typeof expected>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(reference).map(([name, values]) => {
+      const field = actual[name as keyof typeof reference];
+      const data = field && "dims" in field ? field.data : (field ?? []);
+      return [name, largestError(data, values, relative.has(name))];
+    }),
+  );
+}

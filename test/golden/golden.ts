@@ -1,4 +1,5 @@
 /** The golden checkpoints and what the tests need from them. */
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Backend } from "../../engine/backend.js";
 import { type Checkpoint, openCheckpoint } from "../../engine/checkpoint.js";
@@ -7,10 +8,14 @@ import { Safetensors } from "../../engine/safetensors.js";
 import { openBackend } from "../../loaders/devices.js";
 import { fileSource } from "../../loaders/files.js";
 
-export const architectures = ["gpt2", "llama", "llama3_rope"] as const;
-export const devices = ["cpu", "wasm"] as const;
-
 const folder = (name: string): string => fileURLToPath(new URL(`checkpoints/${name}`, import.meta.url));
+
+/** Every folder of checkpoints/, by name. */
+export const architectures = readdirSync(folder("."), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .sort();
+export const devices = ["cpu", "wasm"] as const;
 
 export const goldenCheckpoint = (name: string): Promise<Checkpoint> => openCheckpoint(fileSource(folder(name)));
 
