@@ -13,7 +13,7 @@ import { type Plan, planOf } from "./statistics.js";
 import { type KeptWeights, weightBytes } from "./weights.js";
 
 export interface ForwardOptions {
-  /** Queries per run of the graph. Memory grows with chunk · tokens; the numbers stay the same. */
+  /** Queries per run of the graph; by default chosen by length. Memory grows with chunk · tokens; the numbers stay the same. */
   readonly chunk?: number;
   /** Stops between two chunks. */
   readonly signal?: AbortSignal;
@@ -23,8 +23,10 @@ export interface ForwardOptions {
 
 /** Sessions hold the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
 const sessionMemory = 2 ** 29;
-/** Large enough for matrix products at full speed, small enough that a chunk's scores stay in the processor's cache. */
-const defaultChunk = 128;
+/** Queries in a chunk: enough for matrix products at full speed, few enough that memory grows with length, not its square. */
+const largestChunk = 128;
+const smallestChunk = 16;
+const chunkScores = 2 ** 23; // a chunk's [heads, queries, keys], as far as it has more queries than the smallest one
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
@@ -57,7 +59,7 @@ export class Model {
    * @throws {UserError} where the prompt or the request does not fit the model
    */
   async forward(prompt: Prompt, request: Request = {}, options: ForwardOptions = {}): Promise<Forward> {
-    const { chunk = defaultChunk } = options;
+    const { chunk = chunkFor(this.architecture, prompt.ids.length) } = options;
     if (!Number.isSafeInteger(chunk) || chunk < 1) {
       throw new UserError(`chunk is ${chunk}, but must be a whole number of at least 1.`);
     }
@@ -123,6 +125,11 @@ export class Model {
     this.#sessions.set(key, session);
     return session;
   }
+}
+
+function chunkFor({ heads }: Architecture, tokens: number): number {
+  const fitting = Math.floor(chunkScores / (heads * tokens));
+  return Math.max(smallestChunk, Math.min(largestChunk, fitting));
 }
 
 /**
