@@ -3,6 +3,7 @@ import * as duckdb from "@duckdb/duckdb-wasm";
 import { type Field, RecordBatchReader, type Schema } from "apache-arrow";
 import { worker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
+import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -45,8 +46,12 @@ function fileName(href: string): string {
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** The Arrow file's bytes; a loader that failed answers with its message, which is worth more than "status 500". */
-async function fetchBytes(href: string): Promise<Uint8Array> {
-  const response = await fetch(href);
+async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSignal): Promise<Uint8Array> {
+  const response = await fetch(href, { signal });
+  if (response.status === 202) {
+    await untilComputed(response.headers.get("location") ?? "", onProgress, signal);
+    return fetchBytes(href, onProgress, signal);
+  }
   if (response.ok) return new Uint8Array(await response.arrayBuffer());
   const message = response.headers.get("content-type")?.startsWith("text/plain") ? await response.text() : "";
   throw new Error(message.trim() || `the server answered ${response.status}`);
@@ -91,11 +96,14 @@ async function connect(): Promise<duckdb.AsyncDuckDBConnection> {
 export class Database {
   readonly #connection = connect();
   readonly #tables = new Map<string, Promise<TableInfo>>();
+  /** Who waits for a table that a preview computes. */
+  readonly #waiting = new Map<string, Set<OnProgress>>();
+  readonly #closed = new AbortController();
 
   /** Begins to load every file; queries wait for the tables that they name and for no other. */
   constructor(files: Readonly<Record<string, string>>) {
     for (const [name, href] of Object.entries(files))
-      this.#tables.set(name, this.#insert(name, href, fetchBytes(href)));
+      this.#tables.set(name, this.#insert(name, href, fetchBytes(href, this.#tell(name), this.#closed.signal)));
     // Whoever asks for a table or sends a query is told; until then a rejection must not count as unhandled.
     for (const promise of [this.#connection, ...this.#tables.values()]) promise.catch(() => undefined);
   }
@@ -134,11 +142,27 @@ export class Database {
     return typeof parameters === "object" && parameters !== null ? { ...parameters } : {};
   }
 
-  /** Rows as plain objects with numbers. `$name` in the SQL stands for the parameter of that name. */
-  async query(sql: string, parameters?: Parameters): Promise<Row[]> {
+  #tell(name: string): OnProgress {
+    const waiting = new Set<OnProgress>();
+    this.#waiting.set(name, waiting);
+    return (progress) => {
+      for (const listener of waiting) listener(progress);
+    };
+  }
+
+  /**
+   * Rows as plain objects with numbers. `$name` in the SQL stands for the parameter of that name. `onProgress` hears of
+   * tables that a preview has to compute first.
+   */
+  async query(sql: string, parameters?: Parameters, onProgress: OnProgress = () => {}): Promise<Row[]> {
     const bound = bind(sql, parameters);
     const named = [...this.#tables].filter(([name]) => new RegExp(`\\b${name}\\b`).test(bound));
-    await Promise.all(named.map(([, table]) => table));
+    for (const [name] of named) this.#waiting.get(name)?.add(onProgress);
+    try {
+      await Promise.all(named.map(([, table]) => table));
+    } finally {
+      for (const [name] of named) this.#waiting.get(name)?.delete(onProgress);
+    }
     const result = await (await this.#connection).query(bound);
     const columns = result.schema.fields.map((field, i) => [field.name, result.getChildAt(i)!] as const);
     return Array.from({ length: result.numRows }, (_, i) =>
@@ -147,6 +171,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await (await this.#connection).close();
   }
 }

@@ -8,6 +8,7 @@ import type { Database, Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
 import { number } from "./format.js";
 import { passportElement, warning } from "./passport.js";
+import { ProgressView } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
 import { csv, rowsTable, save, sqlText, tableCard } from "./takeaway.js";
 
@@ -58,6 +59,7 @@ class FigureView {
   readonly element: Figure;
   readonly #chart: Chart;
   readonly #caption = element("figcaption");
+  readonly #progress = new ProgressView();
   readonly #message = element("p", { class: "figure-message", role: "status", hidden: true });
   readonly #details = element("details", { class: "figure-data" });
   readonly #foot = element("div", { class: "figure-foot" });
@@ -72,7 +74,7 @@ class FigureView {
     this.#options = options;
     this.#chart = new Chart(options.height);
     this.element = element("figure", { class: "figure", id: options.id });
-    this.element.append(this.#caption, this.#chart.element, this.#message, this.#foot);
+    this.element.append(this.#caption, this.#chart.element, this.#progress.element, this.#message, this.#foot);
     this.#details.addEventListener("toggle", () => this.#fillDetails());
     if (options.select) this.#selectable(options.select);
     else this.#chart.element.setAttribute("role", "img");
@@ -95,7 +97,11 @@ class FigureView {
     this.#options = options;
     try {
       this.#sql = bind(options.sql, options.params).trim();
-      this.#rows = await options.db.query(this.#sql);
+      this.#rows = await options.db.query(this.#sql, undefined, (progress) => {
+        this.#chart.element.hidden = true;
+        this.#message.hidden = true;
+        this.#progress.show(progress);
+      });
       this.#show(this.#rows.length ? undefined : "No rows match these settings.");
     } catch (error) {
       this.#rows = [];
@@ -125,6 +131,7 @@ class FigureView {
 
   #show(problem: string | undefined): void {
     const { claim, note, spec, summary } = this.#options;
+    this.#progress.hide();
     this.#message.hidden = problem === undefined;
     this.#message.textContent = problem ?? "";
     this.#chart.element.hidden = problem !== undefined;

@@ -21,6 +21,10 @@ const modelOption = [
 ] as const;
 const portOption = ["--port <n>", "the next free one where it is taken", port, 3000] as const;
 const hostOption = ["--host <address>", "who can reach it; 0.0.0.0 for everybody", "127.0.0.1"] as const;
+const isolateOption = [
+  "--isolate",
+  "send the headers under which browsers give pages threads (COOP and COEP)",
+] as const;
 
 export async function main(argv: readonly string[]): Promise<void> {
   const debug = argv.includes("--debug");
@@ -119,6 +123,7 @@ function programOf(): Command {
     .option(...modelOption)
     .option(...portOption)
     .option(...hostOption)
+    .option(...isolateOption)
     .action(async (options) => {
       const { preview } = await import("../site/preview.js");
       await preview(options, debug());
@@ -141,6 +146,7 @@ function programOf(): Command {
     .argument("[folder]", "where it lies (default: dist)")
     .option(...portOption)
     .option(...hostOption)
+    .option(...isolateOption)
     .action(async (folder, options) => {
       const { serve } = await import("../site/static.js");
       await serve(folder ?? siteOutput, options);

@@ -13,7 +13,8 @@ export interface ProgressDisplay {
 
 type State = "queued" | "computing" | "waiting" | "done" | "failed";
 
-interface Line {
+/** How far a job is. */
+export interface Line {
   state: State;
   /** When the first progress came, and how far it was: setting up is not part of the rate. */
   from?: { readonly time: number; readonly done: number };
@@ -36,13 +37,15 @@ const redraw = 100; // ms
 const step = 10; // percent between two plain lines
 
 export function progressDisplay(jobs: readonly Job[], plain = false, out: Terminal = process.stderr): ProgressDisplay {
-  const lines = new Map<Job, Line>(
-    jobs.map((job) => [job, { state: "queued", begun: 0, done: 0, total: 0, message: "", memory: 0 }]),
-  );
+  const lines = new Map<Job, Line>(jobs.map((job) => [job, queued()]));
   return out.isTTY && !plain ? redrawnBlock(lines, out) : plainLines(lines, out);
 }
 
-function apply(line: Line, event: RunEvent): void {
+export function queued(): Line {
+  return { state: "queued", begun: 0, done: 0, total: 0, message: "", memory: 0 };
+}
+
+export function apply(line: Line, event: RunEvent): void {
   const now = performance.now();
   switch (event.type) {
     case "started":
@@ -72,7 +75,7 @@ function apply(line: Line, event: RunEvent): void {
 const percent = ({ done, total }: Line) => (total > 0 ? Math.min(100, Math.floor((100 * done) / total)) : 0);
 
 /** Seconds left at the rate so far; undefined until there is one. */
-function estimate({ from, done, total }: Line): number | undefined {
+export function estimate({ from, done, total }: Line): number | undefined {
   if (!from || done <= from.done) return undefined;
   return (((performance.now() - from.time) / (done - from.done)) * (total - done)) / 1000;
 }

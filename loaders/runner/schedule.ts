@@ -17,6 +17,23 @@ export function machineCapacity(jobs = Number.POSITIVE_INFINITY): Capacity {
   return { cores: availableParallelism(), memory: totalmem() / 2 ** 30, gpus: visibleGpus(), jobs };
 }
 
+/** Runs what it is given, so many at a time, in the order of asking. */
+export function limiter(places: number): <T>(work: () => Promise<T>) => Promise<T> {
+  const waiting: (() => void)[] = [];
+  let free = places;
+  return async (work) => {
+    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
+    else --free;
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else ++free;
+    }
+  };
+}
+
 /** NVIDIA's, by their numbers; elsewhere one, because systems do not say how many there are. */
 function visibleGpus(): string[] {
   const visible = process.env.CUDA_VISIBLE_DEVICES;

@@ -2,24 +2,27 @@
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
+import { modelFolder } from "../hub/cache.js";
 import { messages } from "../messages.js";
 import { siteConfig, siteSource } from "../project.js";
 import { untilInterrupted } from "../terminal.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { PreviewResults } from "./results.js";
-import { isOwnRequest, listen, serveUntil } from "./server.js";
+import { addIsolation, isOwnRequest, listen, serveUntil } from "./server.js";
 
 export interface PreviewOptions {
   readonly host: string;
   readonly port: number;
   readonly model?: string;
+  /** Give pages the headers under which browsers allow threads. */
+  readonly isolate?: boolean;
 }
 
 /** Serves until interrupted. */
-export async function preview({ host, port, model }: PreviewOptions, debug: boolean): Promise<void> {
+export async function preview({ host, port, model, isolate }: PreviewOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
-  const folder = model && resolve(model);
+  const folder = model && resolve(await modelFolder(model));
   prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
@@ -31,7 +34,10 @@ export async function preview({ host, port, model }: PreviewOptions, debug: bool
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isOwnRequest(request, host)) return plain(response, 403, messages.foreignRequest);
     const [, experiment, table] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(request.url ?? "") ?? [];
-    if (experiment) return data(response, results.table(experiment, table));
+    const [, computed] = /^\/_observatory\/progress\/([^/?]+)$/.exec(request.url ?? "") ?? [];
+    if (isolate) addIsolation(response);
+    if (experiment) return data(response, experiment, () => results.table(experiment, table));
+    if (computed) return json(response, () => results.progress(computed));
     polishPages(response);
     framework.emit("request", request, response);
   };
@@ -51,14 +57,28 @@ function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(text);
 }
 
-/** A page shows the text of what could not be had. */
-async function data(response: ServerResponse, table: Promise<Uint8Array>): Promise<void> {
+/** Of a result that is being computed a page is told where to ask how far it is; it shows the text of what failed. */
+async function data(
+  response: ServerResponse,
+  experiment: string,
+  table: () => Promise<Uint8Array | undefined>,
+): Promise<void> {
   try {
-    const bytes = await table;
+    const bytes = await table();
+    if (!bytes) return void response.writeHead(202, { location: `/_observatory/progress/${experiment}` }).end();
     const headers = { "content-type": "application/vnd.apache.arrow.stream", "cache-control": "no-cache" };
     response.writeHead(200, headers).end(bytes);
   } catch (error) {
     plain(response, 500, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function json(response: ServerResponse, value: () => unknown): void {
+  try {
+    const text = JSON.stringify(value());
+    response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" }).end(text);
+  } catch (error) {
+    plain(response, 404, error instanceof Error ? error.message : String(error));
   }
 }
 

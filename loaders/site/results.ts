@@ -5,14 +5,20 @@
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { utimes } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 import { root } from "../project.js";
 import { forkModule } from "../runner/fork.js";
 import { fulfil } from "../runner/fulfil.js";
+import type { Job } from "../runner/job.js";
 import type { Plan } from "../runner/plan.js";
 import type { PlanOrder, PlanReply } from "../runner/planner.js";
+import { apply, estimate, type Line, queued } from "../runner/progress.js";
+import type { RunEvent } from "../runner/run.js";
+import { limiter } from "../runner/schedule.js";
 import { openResult, type Result } from "../store/result.js";
 import { say } from "../terminal.js";
 import { servedTable } from "./cache.js";
@@ -25,17 +31,45 @@ const quiet = 300; // ms
 
 const loader = join(root, "loaders/[experiment]/[table].arrow.ts");
 
+/** How long a request waits for a result before it is answered that it is being computed. */
+const patience = 300; // ms
+
+/** For how long a failure is the answer; whoever asks later has it tried again. */
+const retry = 5000; // ms
+
+const linesKept = 20;
+
 interface Entry {
   readonly plan: Plan;
   /** Ends the computation, because what it computes is no longer asked for. */
   readonly outdated: AbortController;
+  readonly line: Line;
+  readonly log: string[];
   result?: Promise<Result>;
+  failed?: { readonly time: number; readonly message: string };
+}
+
+/** What a page is told of a result that it waits for. */
+export interface Progress {
+  /** `ready` to be asked for, which starts a computation that has not begun. */
+  readonly state: "computing" | "failed" | "ready";
+  readonly done: number;
+  readonly total: number;
+  /** Seconds left, where there is an estimate. */
+  readonly left?: number;
+  readonly message: string;
+  /** Peak of the computing process, in bytes. */
+  readonly memory: number;
+  /** The last lines that it wrote. */
+  readonly log: readonly string[];
 }
 
 export class PreviewResults {
   readonly #model: string | undefined;
   readonly #signal: AbortSignal;
   readonly #entries = new Map<string, Entry>();
+  /** Pages ask for many results at once. */
+  readonly #limit = limiter(availableParallelism());
 
   private constructor(model: string | undefined, signal: AbortSignal) {
     this.#model = model;
@@ -50,33 +84,72 @@ export class PreviewResults {
   }
 
   #add(plan: Plan): void {
-    this.#entries.set(plan.experiment, { plan, outdated: new AbortController() });
+    this.#entries.set(plan.experiment, { plan, outdated: new AbortController(), line: queued(), log: [] });
   }
 
-  /** A table, computed where it is missing. Throws an Error with a sentence for the page where it cannot be had. */
-  async table(experiment: string, name: string): Promise<Uint8Array> {
+  /**
+   * A table, or undefined where it is still being computed, which the first who asks for it starts. Throws an Error
+   * with a sentence for the page where it cannot be had.
+   */
+  async table(experiment: string, name: string): Promise<Uint8Array | undefined> {
+    const entry = this.#entry(experiment);
+    if (entry.failed && Date.now() - entry.failed.time > retry) {
+      entry.result = undefined;
+      entry.failed = undefined;
+    }
+    entry.result ??= this.#begin(entry);
+    const result = await Promise.race([entry.result, sleep(patience)]);
+    if (!result) return undefined;
+    const tables = Object.keys(result.passport.tables);
+    if (!tables.includes(name)) throw new Error(messages.unknownTable(experiment, name, tables));
+    return servedTable({ result }, name);
+  }
+
+  /** How far the computation of a result is. */
+  progress(experiment: string): Progress {
+    const { plan, line, log, result, failed } = this.#entry(experiment);
+    const isPending = result && !plan.fresh && line.state !== "done";
+    return {
+      state: failed ? "failed" : isPending ? "computing" : "ready",
+      done: line.done,
+      total: line.total,
+      left: estimate(line),
+      message: failed?.message ?? line.message,
+      memory: line.memory,
+      log,
+    };
+  }
+
+  #entry(experiment: string): Entry {
     const entry = this.#entries.get(experiment);
     if (!entry) throw new Error(messages.unknownExperiment(experiment, undefined, [...this.#entries.keys()]));
-    try {
-      entry.result ??= this.#resultOf(entry);
-      const result = await entry.result;
-      const tables = Object.keys(result.passport.tables);
-      if (!tables.includes(name)) return Promise.reject(new Error(messages.unknownTable(experiment, name, tables)));
-      return await servedTable({ result }, name);
-    } catch (error) {
-      entry.result = undefined; // the next request tries again
-      const why = error instanceof Error ? error.message : String(error);
-      throw new Error(
-        messages.noResult(experiment, entry.outdated.signal.aborted ? messages.changedMeanwhile(experiment) : why),
-      );
-    }
+    return entry;
   }
 
-  async #resultOf({ plan, outdated }: Entry): Promise<Result> {
+  #begin(entry: Entry): Promise<Result> {
+    const { experiment } = entry.plan;
+    const result = this.#resultOf(entry).catch((error) => {
+      const why = error instanceof Error ? error.message : String(error);
+      const outdated = entry.outdated.signal.aborted;
+      const message = messages.noResult(experiment, outdated ? messages.changedMeanwhile(experiment) : why);
+      entry.failed = { time: Date.now(), message };
+      throw new Error(message);
+    });
+    result.catch(() => undefined); // whoever asks next is told
+    return result;
+  }
+
+  async #resultOf({ plan, outdated, line, log }: Entry): Promise<Result> {
     const stored = plan.fresh && (await openResult(plan.fresh));
     if (stored) return stored;
     const signal = AbortSignal.any([this.#signal, outdated.signal]);
-    const outcome = (await fulfil([plan], { signal, plainProgress: true })).get(plan.experiment);
+    const onEvent = (_: Job, event: RunEvent) => {
+      apply(line, event);
+      if (event.type === "log") log.push(event.line);
+      if (log.length > linesKept) log.shift();
+    };
+    const outcomes = await this.#limit(() => fulfil([plan], { signal, plainProgress: true, onEvent }));
+    const outcome = outcomes.get(plan.experiment);
     if (outcome && "result" in outcome) return outcome.result;
     throw new Error(outcome?.failure.message);
   }

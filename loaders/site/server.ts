@@ -1,6 +1,6 @@
 /** What preview and serve share: a loopback server on the first free port that answers this machine's pages only. */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { hostname } from "node:os";
 import { UserError } from "../../engine/errors.js";
@@ -40,6 +40,12 @@ export async function serveUntil(
   if (!signal.aborted) await once(signal, "abort");
   server.close();
   server.closeAllConnections();
+}
+
+/** The headers under which browsers give a page threads that share memory. */
+export function addIsolation(response: ServerResponse): void {
+  response.setHeader("cross-origin-opener-policy", "same-origin");
+  response.setHeader("cross-origin-embedder-policy", "require-corp");
 }
 
 function bound(server: Server, host: string, port: number): Promise<boolean> {

@@ -7,7 +7,7 @@ import { UserError } from "../../engine/errors.js";
 import { messages } from "../messages.js";
 import { absent } from "../store/system.js";
 import { untilInterrupted } from "../terminal.js";
-import { isOwnRequest, listen, serveUntil } from "./server.js";
+import { addIsolation, isOwnRequest, listen, serveUntil } from "./server.js";
 
 const types: Readonly<Record<string, string>> = {
   ".arrow": "application/vnd.apache.arrow.stream",
@@ -25,13 +25,17 @@ const types: Readonly<Record<string, string>> = {
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
+  /** Give pages the headers under which browsers allow threads. */
+  readonly isolate?: boolean;
 }
 
 /** Serves until interrupted. @throws {UserError} where the folder holds no site, or no port is free */
-export async function serve(folder: string, { host, port }: ServeOptions): Promise<void> {
+export async function serve(folder: string, { host, port, isolate }: ServeOptions): Promise<void> {
   if (!(await fileAt(join(folder, "index.html")))) throw new UserError(messages.noSite(folder));
-  const handle = (request: IncomingMessage, response: ServerResponse) =>
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    if (isolate) addIsolation(response);
     void answer(folder, host, request, response).catch((error: Error) => response.destroy(error));
+  };
   const listening = await listen(handle, host, port);
   await serveUntil(untilInterrupted(), listening, port);
 }

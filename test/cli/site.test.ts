@@ -1,7 +1,7 @@
 /** The site, built and previewed, on a project of its own with one page. */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingHttpHeaders, request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
@@ -265,13 +265,15 @@ describe("the data loader, run by Framework alone", () => {
 function get(
   address: string,
   headers: Readonly<Record<string, string>> = {},
-): Promise<{ status?: number; body: Buffer }> {
+): Promise<{ status?: number; headers: IncomingHttpHeaders; body: Buffer }> {
   return new Promise((resolve, reject) => {
     request(address, { headers }, (response) => {
       const chunks: Buffer[] = [];
       response
         .on("data", (chunk) => chunks.push(chunk))
-        .on("end", () => resolve({ status: response.statusCode, body: Buffer.concat(chunks) }));
+        .on("end", () =>
+          resolve({ status: response.statusCode, headers: response.headers, body: Buffer.concat(chunks) }),
+        );
     })
       .on("error", reject)
       .end();
@@ -356,12 +358,33 @@ describe("a preview", () => {
     await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
   });
 
+  test("tells how far a computation is, and then has its result", async () => {
+    const slow = (text: string) => text.replace("pause: 0", "pause: 100");
+    const data = `${address}_file/data/counts/squares.arrow`;
+    const progress = async () => JSON.parse((await get(`${address}_observatory/progress/counts`)).body.toString());
+    await project.with("loaders/experiments/counts.ts", slow, async () => {
+      await expect.poll(async () => (await get(data)).status, { timeout: 30_000 }).toBe(202);
+      await expect
+        .poll(progress, { timeout: 30_000, interval: 100 })
+        .toMatchObject({ state: "computing", total: 20, message: expect.stringMatching(/^row \d/) });
+      await expect.poll(async () => (await progress()).state, { timeout: 30_000 }).toBe("ready");
+      expect((await get(data)).status).toBe(200);
+    });
+    expect((await get(`${address}_observatory/progress/nothing`)).status).toBe(404);
+    await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
+  });
+
   test("says in the page why there is no data", async () => {
     const change = (text: string) => text.replace('fail: "", seed: 1', 'fail: "throw", seed: 1');
     await project.with("loaders/experiments/counts.ts", change, async () => {
       await expect
         .poll(question, { timeout: 30_000, interval: 500 })
         .toBe("There is no result of counts: three is too many.");
+      const { body } = await get(`${address}_observatory/progress/counts`);
+      expect(JSON.parse(body.toString())).toMatchObject({
+        state: "failed",
+        message: "There is no result of counts: three is too many.",
+      });
     });
     await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
     expect((await get(`${address}_file/data/counts/cubes.arrow`)).body.toString()).toBe(
@@ -387,8 +410,12 @@ describe("a preview", () => {
 
 describe("the static server", () => {
   test("serves a built site as a static host does", async () => {
-    const server = project.start("serve", "--port", "0");
+    const server = project.start("serve", "--port", "0", "--isolate");
     const address = await addressOf(server);
+    expect((await get(address)).headers).toMatchObject({
+      "cross-origin-opener-policy": "same-origin",
+      "cross-origin-embedder-policy": "require-corp",
+    });
     expect((await get(address)).body).toEqual(site().get("index.html"));
     expect((await get(`${address}index`)).status).toBe(200);
     expect((await get(`${address}%2e%2e/package.json`)).status).toBe(404);

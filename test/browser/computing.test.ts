@@ -1,0 +1,80 @@
+/** A page of a preview shows what is being computed, what failed, and the result when it is there, without a reload. */
+import { cpSync, existsSync, symlinkSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Project, type Running } from "../project.js";
+import { launchChromium } from "./chromium.js";
+import { marks, screenshot } from "./visit.js";
+
+const notebook = `# Squares
+
+\`\`\`js
+import {database} from "./components/database.js";
+import {figure} from "./components/figure.js";
+
+const db = database({squares: FileAttachment("data/counts/squares.arrow").href}, invalidation);
+const axis = (field) => ({field, type: "quantitative"});
+const spec = {mark: "point", encoding: {x: axis("number"), y: axis("square")}};
+const sql = "SELECT number, square FROM squares";
+display(figure({id: "squares", db, table: "squares", claim: "Squares grow.", sql, spec}, invalidation));
+\`\`\`
+`;
+
+const project = new Project();
+let browser: Browser;
+let preview: Running;
+let page: Page;
+
+beforeAll(async () => {
+  for (const path of ["observablehq.config.ts", "components"]) {
+    cpSync(new URL(`../../${path}`, import.meta.url), project.path(path), { recursive: true });
+  }
+  cpSync(new URL("../../src/style.css", import.meta.url), project.path("src/style.css"));
+  for (const room of ["components", "engine"]) symlinkSync(`../${room}`, project.path(`src/${room}`));
+  symlinkSync("../loaders", project.path("src/data"));
+  const bundled = fileURLToPath(new URL("../../src/.observablehq/cache/_node", import.meta.url)); // by the build before
+  if (existsSync(bundled)) cpSync(bundled, project.path("src/.observablehq/cache/_node"), { recursive: true });
+  project.write("src/index.md", notebook);
+  browser = await launchChromium();
+  project.write("loaders/experiments/counts.ts", counts({ pause: 200 }));
+  preview = project.start("preview", "--port", "4500");
+  const [, address] = await preview.until(/Attention Observatory: (http:\S+)/);
+  page = await browser.newPage();
+  await page.goto(address, { waitUntil: "commit" });
+});
+afterAll(async () => {
+  await browser.close();
+  preview.kill("SIGTERM");
+  await preview.finished;
+  project.remove();
+});
+
+const original = project.read("loaders/experiments/counts.ts");
+function counts({ pause = 0, fail = "" }): string {
+  return original.replace("pause: 0, fail: ''".replaceAll("'", '"'), `pause: ${pause}, fail: "${fail}"`);
+}
+
+const progress = () => page.locator("main .figure-progress:visible").allTextContents();
+const messages = () => page.locator("main .figure-message:visible").allTextContents();
+const charts = () => page.locator(marks).count();
+const soon = { timeout: 60_000, interval: 100 };
+
+test("progress is shown while a result is computed, and then its chart", async () => {
+  await expect.poll(progress, soon).toEqual([expect.stringMatching(/^Being computed: \d+ %, .*row \d+/)]);
+  expect(await charts()).toBe(0);
+  await screenshot(page, "being-computed");
+  await expect.poll(charts, soon).toBe(1);
+  expect({ progress: await progress(), messages: await messages() }).toEqual({ progress: [], messages: [] });
+});
+
+test("a change of the experiment computes again, and a failure is shown with its reason", async () => {
+  project.write("loaders/experiments/counts.ts", counts({ pause: 50, fail: "throw" }));
+  await expect.poll(messages, soon).toEqual([expect.stringMatching(/three is too many/)]);
+  await screenshot(page, "failed");
+  project.write("loaders/experiments/counts.ts", counts({ pause: 60 }));
+  await expect.poll(progress, soon).toHaveLength(1);
+  await expect.poll(messages, soon).toEqual([]);
+  await expect.poll(charts, soon).toBe(1);
+  await expect.poll(progress, soon).toEqual([]);
+});
