@@ -180,6 +180,27 @@ function programOf(): Command {
       await captureCommand(options);
     });
 
+  program
+    .command("doctor")
+    .description("say what this machine can run models on, and what auto would take and why")
+    .option("--json", "as a JSON object")
+    .action(async (options) => {
+      const { doctor } = await import("./doctor.js");
+      await doctor(options);
+    });
+
+  const bench = program
+    .command("bench")
+    .description("measure, and write what was measured to data/benchmarks")
+    .helpCommand(false);
+  bench
+    .command("cpu")
+    .description("memory and time of the engine on the processor: takes some ten minutes")
+    .action(async () => {
+      const { benchCpuCommand } = await import("./bench.js");
+      process.exitCode = await benchCpuCommand();
+    });
+
   const models = program.command("models").description("fetch, list, check and make models").helpCommand(false);
   models
     .command("pull")

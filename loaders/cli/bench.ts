@@ -1,0 +1,7 @@
+import { exitCodes } from "../terminal.js";
+
+/** @returns the code to exit with: that of a failure where something is beyond its limit */
+export async function benchCpuCommand(): Promise<number> {
+  const { benchCpu } = await import("../bench/cpu.js");
+  return (await benchCpu()) ? exitCodes.ok : exitCodes.failed;
+}
