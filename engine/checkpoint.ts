@@ -3,7 +3,7 @@ import { type Architecture, type Family, tensorsOf } from "./architecture.js";
 import { Config } from "./config.js";
 import { UserError } from "./errors.js";
 import { families } from "./families/index.js";
-import { type Json, parseJson, readWhole } from "./json.js";
+import { type Json, parseJson, readWhole, shown } from "./json.js";
 import { Safetensors } from "./safetensors.js";
 import type { ByteSource } from "./source.js";
 import type { Weights } from "./weights.js";
@@ -35,7 +35,7 @@ export async function readConfig(
   const family = families.find(({ modelType }) => modelType === config.model_type);
   if (!family) {
     const known = families.map(({ modelType }) => modelType).join(", ");
-    throw new UserError(`${where}: model_type is ${JSON.stringify(config.model_type)}, but only ${known} can be run.`);
+    throw new UserError(`${where}: model_type is ${shown(config.model_type)}, but only ${known} can be run.`);
   }
   const keys = new Config(config, where);
   const architecture = family.describe(keys);

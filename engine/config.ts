@@ -1,6 +1,7 @@
 /** A checkpoint's config.json, read key by key, so that what nobody read can be refused. */
 import type { Activation } from "./architecture.js";
 import { UserError } from "./errors.js";
+import { shown } from "./json.js";
 
 /** Keys that change no number in a forward pass: bookkeeping, training, and text generation. */
 const inert = new Set(
@@ -40,6 +41,9 @@ const activations = {
 type ActivationName = keyof typeof activations;
 const activationNames = Object.keys(activations) as ActivationName[];
 
+/** What `few` allows. */
+export const mostFew = 10_000;
+
 export class Config {
   readonly #values: Readonly<Record<string, unknown>>;
   readonly #read = new Set<string>();
@@ -68,8 +72,7 @@ export class Config {
     const names = typeof keys === "string" ? [keys] : keys;
     const value = this.#get(...names) ?? fallback;
     if (value === undefined) throw new UserError(`${this.where} lacks ${names[0]}, ${wanted}.`);
-    if (!holds(value))
-      throw new UserError(`${this.where}: ${names[0]} is ${JSON.stringify(value)}, but must be ${wanted}.`);
+    if (!holds(value)) throw new UserError(`${this.where}: ${names[0]} is ${shown(value)}, but must be ${wanted}.`);
     return value;
   }
 
@@ -80,6 +83,16 @@ export class Config {
       fallback,
       "a whole number of at least 1",
       (v): v is number => Number.isSafeInteger(v) && (v as number) >= 1,
+    );
+  }
+
+  /** As count, for what models have few of: layers, heads, sizes of a head. Tables are made by them before any weight is looked for. */
+  few(keys: string | readonly string[], fallback?: number): number {
+    return this.#checked(
+      keys,
+      fallback,
+      `a whole number from 1 to ${mostFew}`,
+      (v): v is number => Number.isSafeInteger(v) && (v as number) >= 1 && (v as number) <= mostFew,
     );
   }
 
@@ -167,9 +180,7 @@ export class Config {
   only(key: string, value: string | number | boolean | null): void {
     const given = this.#get(key) ?? value;
     if (given !== value) {
-      throw new UserError(
-        `${this.where}: ${key} is ${JSON.stringify(given)}, but only ${JSON.stringify(value)} can be run.`,
-      );
+      throw new UserError(`${this.where}: ${key} is ${shown(given)}, but only ${shown(value)} can be run.`);
     }
   }
 
@@ -183,9 +194,7 @@ export class Config {
     if (value === undefined) return undefined;
     const isToken = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
     if (!isToken)
-      throw new UserError(
-        `${this.where}: ${key} is ${JSON.stringify(value)}, but must be a token id below ${vocabulary}.`,
-      );
+      throw new UserError(`${this.where}: ${key} is ${shown(value)}, but must be a token id below ${vocabulary}.`);
     return value as number;
   }
 
@@ -205,9 +214,7 @@ export class Config {
       if (key === "quantization_config") {
         throw new UserError(`${this.where}: the weights are quantised, but only unquantised checkpoints can be run.`);
       }
-      throw new UserError(
-        `${this.where}: ${key} = ${JSON.stringify(value)} is not understood and could change the numbers.`,
-      );
+      throw new UserError(`${this.where}: ${key} = ${shown(value)} is not understood and could change the numbers.`);
     }
   }
 }

@@ -23,3 +23,17 @@ export function parseJson(bytes: Uint8Array, where: string): Json {
   if (!isRecord(value)) throw new UserError(`${where} is not a JSON object.`);
   return value;
 }
+
+const longest = 100; // characters
+
+/** A value as JSON for a message, cut where it is long. */
+export function shown(value: unknown): string {
+  const text = isNestedDeeply(value) ? "something nested very deeply" : (JSON.stringify(value) ?? String(value));
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
+}
+
+/** Whether JSON.stringify, which calls itself for every level, could run out of stack. */
+function isNestedDeeply(value: unknown, levels = 100): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isNestedDeeply(inner, levels - 1));
+}

@@ -3,7 +3,7 @@
  * Format: https://huggingface.co/docs/safetensors/index#format
  */
 import { UserError } from "./errors.js";
-import { isRecord, parseJson, readWhole } from "./json.js";
+import { isRecord, parseJson, readWhole, shown } from "./json.js";
 import type { ByteSource } from "./source.js";
 import type { Place } from "./weights.js";
 
@@ -139,6 +139,7 @@ async function readIndex(source: ByteSource): Promise<Map<string, string>> {
     }
     shardOf.set(name, file);
   }
+  if (shardOf.size === 0) throw new UserError(`${source.name}/${index} names no tensor in its weight_map.`);
   return shardOf;
 }
 
@@ -175,8 +176,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 function readEntry(value: unknown, name: string, file: string, where: string, base: number): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
-  if (typeof dtype !== "string" || !(dtype in bytesPerElement)) {
-    throw new UserError(`${where}: the tensor ${name} has the unknown dtype ${JSON.stringify(dtype)}.`);
+  if (typeof dtype !== "string" || !Object.hasOwn(bytesPerElement, dtype)) {
+    throw new UserError(`${where}: the tensor ${name} has the unknown dtype ${shown(dtype)}.`);
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) {
     throw new UserError(`${where}: the tensor ${name} has no shape of whole numbers.`);

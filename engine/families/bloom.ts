@@ -9,8 +9,8 @@ export const bloom: Family = {
 
   describe(config) {
     const width = config.count(["n_embed", "hidden_size"]);
-    const layers = config.count(["n_layer", "num_hidden_layers"]);
-    const heads = config.count(["n_head", "num_attention_heads"]);
+    const layers = config.few(["n_layer", "num_hidden_layers"]);
+    const heads = config.few(["n_head", "num_attention_heads"]);
     const vocabulary = config.count("vocab_size");
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);

@@ -24,8 +24,8 @@ export const falcon: Family = {
 
   describe(config) {
     const width = config.count(["n_embed", "hidden_size"]);
-    const layers = config.count(["num_hidden_layers", "n_layer"]);
-    const heads = config.count(["num_attention_heads", "n_head"]);
+    const layers = config.few(["num_hidden_layers", "n_layer"]);
+    const heads = config.few(["num_attention_heads", "n_head"]);
     const inner = config.count("ffn_hidden_size", 4 * width);
     const vocabulary = config.count("vocab_size");
     const contextLength = config.count("max_position_embeddings", 2048);
@@ -94,7 +94,7 @@ interface Variant {
 function variant(config: Config, heads: number): Variant {
   const parallel = config.flag("parallel_attn", true);
   const one = config.flag("multi_query", true);
-  const given = config.count("num_kv_heads", heads);
+  const given = config.few("num_kv_heads", heads);
   const newer = config.flag("new_decoder_architecture", false);
   const separate = config.whole("num_ln_in_parallel_attn", newer ? 2 : 1) === 2;
   if (newer && !parallel) {

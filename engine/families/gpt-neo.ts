@@ -11,8 +11,8 @@ export const gptNeo: Family = {
 
   describe(config) {
     const width = config.count("hidden_size");
-    const layers = config.count(["num_layers", "num_hidden_layers"]);
-    const heads = config.count(["num_heads", "num_attention_heads"]);
+    const layers = config.few(["num_layers", "num_hidden_layers"]);
+    const heads = config.few(["num_heads", "num_attention_heads"]);
     const inner = config.count("intermediate_size", 4 * width);
     const vocabulary = config.count("vocab_size");
     const headSize = evenHeads(config, width, heads);

@@ -10,8 +10,8 @@ export const gptNeox: Family = {
 
   describe(config): Architecture {
     const width = config.count("hidden_size");
-    const layers = config.count("num_hidden_layers");
-    const heads = config.count("num_attention_heads");
+    const layers = config.few("num_hidden_layers");
+    const heads = config.few("num_attention_heads");
     const inner = config.count("intermediate_size");
     const vocabulary = config.count("vocab_size");
     const contextLength = config.count("max_position_embeddings", 2048);

@@ -10,8 +10,8 @@ export const gpt2: Family = {
 
   describe(config) {
     const width = config.count("n_embd");
-    const layers = config.count("n_layer");
-    const heads = config.count("n_head");
+    const layers = config.few("n_layer");
+    const heads = config.few("n_head");
     const inner = config.count("n_inner", 4 * width);
     const vocabulary = config.count("vocab_size");
     const contextLength = config.count(["n_positions", "n_ctx"]);

@@ -11,8 +11,8 @@ export const gptj: Family = {
 
   describe(config) {
     const width = config.count("n_embd");
-    const layers = config.count("n_layer");
-    const heads = config.count("n_head");
+    const layers = config.few("n_layer");
+    const heads = config.few("n_head");
     const inner = config.count("n_inner", 4 * width);
     const vocabulary = config.count("vocab_size");
     const contextLength = config.count("n_positions", 2048);

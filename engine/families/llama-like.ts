@@ -36,12 +36,12 @@ export const at = (layer: number): string => `model.layers.${layer}`;
 
 export function llamaLike(config: Config, family: LlamaLike): Architecture {
   const width = config.count("hidden_size");
-  const layers = config.count("num_hidden_layers");
-  const heads = config.count("num_attention_heads");
+  const layers = config.few("num_hidden_layers");
+  const heads = config.few("num_attention_heads");
   const keyValueHeads = config.nullableCount("num_key_value_heads", family.keyValueHeads) ?? heads;
   const { ownHeadSize = true, bias = {} } = family;
   const headSize = ownHeadSize
-    ? config.count("head_dim", family.headSize ?? width / heads)
+    ? config.few("head_dim", family.headSize ?? width / heads)
     : evenHeads(config, width, heads);
   const inner = config.count("intermediate_size");
   const vocabulary = config.count("vocab_size");

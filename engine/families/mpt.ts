@@ -11,8 +11,8 @@ export const mpt: Family = {
 
   describe(config) {
     const width = config.count("d_model");
-    const layers = config.count("n_layers");
-    const heads = config.count("n_heads");
+    const layers = config.few("n_layers");
+    const heads = config.few("n_heads");
     const vocabulary = config.count("vocab_size");
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);

@@ -12,8 +12,8 @@ export const opt: Family = {
 
   describe(config) {
     const width = config.count("hidden_size");
-    const layers = config.count("num_hidden_layers");
-    const heads = config.count("num_attention_heads");
+    const layers = config.few("num_hidden_layers");
+    const heads = config.few("num_attention_heads");
     const inner = config.count("ffn_dim");
     const vocabulary = config.count("vocab_size");
     const embedded = config.count("word_embed_proj_dim", width);

@@ -1,6 +1,6 @@
 /** Pieces that descriptions of families are put together from. */
 import type { Architecture, Block, Linear, Norm, Positions } from "../architecture.js";
-import type { Config } from "../config.js";
+import { type Config, mostFew } from "../config.js";
 import { UserError } from "../errors.js";
 
 /** A torch.nn.Linear. */
@@ -51,8 +51,9 @@ export const withBlocks = (base: Architecture, change: (block: Block, layer: num
 
 /** `width / heads`, which must be whole. */
 export function evenHeads(config: Config, width: number, heads: number): number {
-  if (width % heads === 0) return width / heads;
-  throw new UserError(`${config.where}: a width of ${width} cannot be shared out among ${heads} heads.`);
+  const size = width / heads;
+  if (Number.isInteger(size) && size <= mostFew) return size;
+  throw new UserError(`${config.where}: a width of ${width} cannot be shared out among ${heads} heads of at most ${mostFew} each.`);
 }
 
 /** Refuses key–value heads that query heads cannot be shared out among. */

@@ -34,7 +34,7 @@ export const rowRequest = (tokens: number): Request => ({
 export const rowMetrics: readonly RowMetric[] = [
   { metric: entropy, values: ({ entropy }, place) => rowOf(entropy, place) },
   {
-    metric: normalisedEntropy,
+    metric: { ...normalisedEntropy, reference: (row, _, visible) => normalisedEntropy.reference(row, visible) },
     values: ({ entropy }, place, visible) =>
       rowOf(entropy, place).map((nats, query) => normaliseEntropy(nats, visible[query])),
   },

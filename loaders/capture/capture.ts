@@ -4,11 +4,13 @@ import { join } from "node:path";
 import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
 import type { Request } from "../../engine/forward.js";
+import { visibleKeys } from "../../engine/mask.js";
+import { type HeadPlace, rowRequest } from "../../engine/metrics/columns.js";
 import type { Model } from "../../engine/model.js";
 import { messages } from "../messages.js";
 import { errorCode } from "../store/system.js";
 import { ArrowFile } from "./arrow-file.js";
-import { addLogits, addReceived, addRows, addStatistics, type HeadPlace, type TableName, tables } from "./tables.js";
+import { addLogits, addReceived, addRows, addStatistics, type TableName, tables } from "./tables.js";
 
 /** What comes out besides the statistics of every row and what every key receives. */
 export interface CaptureOptions {
@@ -57,10 +59,12 @@ export async function capture(
         signal,
         progress: (queries) => progress(done + queries),
       });
-      await fill("statistics", (file) => addStatistics(file, index, forward, architecture));
-      await fill("received", (file) => addReceived(file, index, forward, architecture));
-      await fill("logits", (file) => addLogits(file, index, forward));
-      await fill("rows", (file) => addRows(file, index, forward, architecture, rows));
+      const visible = architecture.blocks.map(({ attention }) => visibleKeys({ ids }, attention.window));
+      const filling = { sequence: index, forward, architecture, visible };
+      await fill("statistics", (file) => addStatistics(file, filling));
+      await fill("received", (file) => addReceived(file, filling));
+      await fill("logits", (file) => addLogits(file, filling));
+      await fill("rows", (file) => addRows(file, filling, rows));
       done += ids.length;
     }
     for (const file of files.values()) await file.finish();
@@ -77,7 +81,7 @@ const pathOf = (folder: string, name: TableName): string => join(folder, `${name
 
 function requestFor(tokens: number, { logits, rows }: CaptureOptions): Request {
   return {
-    rows: true,
+    ...rowRequest(tokens),
     queryGroups: [new Float32Array(tokens).fill(1)],
     ...(logits === "none" ? {} : { logits }),
     ...(rows.length > 0 ? { attention: true } : {}),

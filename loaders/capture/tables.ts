@@ -1,50 +1,10 @@
 /** The tables of a capture: what their columns are, and how a forward pass fills them. */
 import type { Architecture } from "../../engine/architecture.js";
 import type { Forward, Values } from "../../engine/forward.js";
+import { type HeadPlace, rowMetrics } from "../../engine/metrics/columns.js";
 import type { Metric } from "../../engine/metrics/metric.js";
-import {
-  effectiveSupport,
-  entropy,
-  maximum,
-  meanDistance,
-  normalisedEntropy,
-  normaliseEntropy,
-} from "../../engine/metrics/rows.js";
 import { received } from "../../engine/metrics/sinks.js";
 import type { ArrowFile, ColumnSpec } from "./arrow-file.js";
-
-/** A head by its place, both from 0. */
-export interface HeadPlace {
-  readonly layer: number;
-  readonly head: number;
-}
-
-/** A metric with one value per query, and where a forward pass has it. */
-interface RowColumn {
-  readonly metric: Metric<unknown>;
-  /** @param visible how many keys each query sees */
-  values(forward: Forward, place: HeadPlace, visible: Visible): Float32Array; // [queries]
-}
-
-const rowColumns: readonly RowColumn[] = [
-  { metric: entropy, values: ({ entropy }, place) => ofHead(entropy, place) },
-  {
-    metric: normalisedEntropy,
-    values: ({ entropy }, place, visible) =>
-      ofHead(entropy, place).map((nats, query) => normaliseEntropy(nats, visible(query))),
-  },
-  { metric: effectiveSupport, values: ({ entropy }, place) => ofHead(entropy, place).map(Math.exp) },
-  { metric: maximum, values: ({ maximum }, place) => ofHead(maximum, place) },
-  { metric: meanDistance, values: ({ meanDistance }, place) => ofHead(meanDistance, place) },
-];
-
-type Visible = (query: number) => number;
-
-/** A query sees itself and what came before it, as far back as the layer's window reaches. */
-const visibleKeys = ({ blocks }: Architecture, { layer }: HeadPlace): Visible => {
-  const { window = Number.POSITIVE_INFINITY } = blocks[layer].attention;
-  return (query) => Math.min(query + 1, window);
-};
 
 const index = (name: string, meaning: string): ColumnSpec => ({ name, kind: "int32", about: { meaning } });
 
@@ -62,7 +22,7 @@ const ofMetric = ({ id, version, unit, formula, edges, source }: Metric<unknown>
 
 /** Columns by the name of the file that holds them. */
 export const tables = {
-  statistics: [sequence, layer, head, query, ...rowColumns.map(({ metric }) => ofMetric(metric))],
+  statistics: [sequence, layer, head, query, ...rowMetrics.map(({ metric }) => ofMetric(metric))],
   received: [sequence, layer, head, key, ofMetric(received)],
   logits: [
     sequence,
@@ -86,27 +46,35 @@ export const tables = {
 
 export type TableName = keyof typeof tables;
 
+/** One sequence's part of the tables. */
+export interface Filling {
+  /** The sequence's number. */
+  readonly sequence: number;
+  readonly forward: Forward;
+  readonly architecture: Architecture;
+  /** How many keys each query sees: layers × [queries]. */
+  readonly visible: readonly Int32Array[];
+}
+
 const heads = ({ layers, heads }: Architecture): HeadPlace[] =>
   Array.from({ length: layers * heads }, (_, i) => ({ layer: Math.floor(i / heads), head: i % heads }));
 
-/** @param sequence its number; the other arguments are of that sequence */
-export async function addStatistics(file: ArrowFile, sequence: number, forward: Forward, architecture: Architecture) {
+export async function addStatistics(file: ArrowFile, { sequence, forward, architecture, visible }: Filling) {
   for (const place of heads(architecture)) {
-    const columns = rowColumns.map(({ values }) => values(forward, place, visibleKeys(architecture, place)));
+    const columns = rowMetrics.map(({ values }) => values(forward, place, visible[place.layer]));
     await file.append(forward.tokens, sequence, place.layer, place.head, { from: 0 }, ...columns);
   }
 }
 
-export async function addReceived(file: ArrowFile, sequence: number, forward: Forward, architecture: Architecture) {
+export async function addReceived(file: ArrowFile, { sequence, forward, architecture }: Filling) {
   const { tokens } = forward;
   for (const place of heads(architecture)) {
-    const sums = ofHead(forward.received, place);
-    const perQuery = sums.map((sum, key) => sum / (tokens - key));
+    const perQuery = ofHead(forward.received, place).map((sum, key) => sum / (tokens - key));
     await file.append(tokens, sequence, place.layer, place.head, { from: 0 }, perQuery);
   }
 }
 
-export async function addLogits(file: ArrowFile, sequence: number, { logits, tokens }: Forward): Promise<void> {
+export async function addLogits(file: ArrowFile, { sequence, forward: { logits, tokens } }: Filling) {
   const { data, dims } = given(logits); // [tokens | 1, vocabulary]
   const [positions, vocabulary] = dims;
   for (let i = 0; i < positions; ++i) {
@@ -116,20 +84,15 @@ export async function addLogits(file: ArrowFile, sequence: number, { logits, tok
 }
 
 /** @param chosen the heads whose matrices are wanted */
-export async function addRows(
-  file: ArrowFile,
-  sequence: number,
-  { attention, tokens }: Forward,
-  architecture: Architecture,
-  chosen: readonly HeadPlace[],
-) {
+export async function addRows(file: ArrowFile, { sequence, forward, visible }: Filling, chosen: readonly HeadPlace[]) {
+  const { attention, tokens } = forward;
   for (const place of chosen) {
     const matrix = ofHead(attention, place); // [queries · keys]
-    const visible = visibleKeys(architecture, place);
     for (let query = 0; query < tokens; ++query) {
-      const first = query + 1 - visible(query);
-      const row = matrix.subarray(query * tokens + first, query * tokens + query + 1);
-      await file.append(row.length, sequence, place.layer, place.head, query, { from: first }, row);
+      const length = visible[place.layer][query];
+      const first = query + 1 - length;
+      const row = matrix.subarray(query * tokens + first, (query + 1) * tokens);
+      await file.append(length, sequence, place.layer, place.head, query, { from: first }, row);
     }
   }
 }

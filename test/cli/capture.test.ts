@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Table, tableFromIPC } from "apache-arrow";
 import { afterAll, describe, expect, test } from "vitest";
-import { effectiveSupport, entropy, maximum, meanDistance, normalisedEntropy } from "../../engine/metrics/rows.js";
+import { rowMetrics } from "../../engine/metrics/columns.js";
 import { goldenReference, largestError } from "../golden/golden.js";
 import { Running } from "../project.js";
 import { goldenFolder } from "../unit/engine/memory-source.js";
@@ -79,14 +79,7 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
     const received = read(name, "received");
     const { tokens } = reference;
     const probability = column(rows, "probability");
-    const metrics = {
-      entropy: (row: number[]) => entropy.reference(row),
-      "normalised-entropy": (row: number[]) => normalisedEntropy.reference(row, row.length),
-      "effective-support": (row: number[]) => effectiveSupport.reference(row),
-      maximum: (row: number[]) => maximum.reference(row),
-      "mean-distance": (row: number[]) => meanDistance.reference(row, row.length - 1),
-    };
-    const wanted: Record<string, number[]> = Object.fromEntries(Object.keys(metrics).map((id) => [id, []]));
+    const wanted = rowMetrics.map((): number[] => []);
     const attention: number[] = [];
     const alpha: number[] = [];
     for (let sequence = 0; sequence < 2; ++sequence) {
@@ -96,7 +89,9 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
           const at = (query: number, key: number) => matrix[(head * tokens + query) * tokens + key];
           const visible = Array.from({ length: tokens }, (_, q) => Array.from({ length: q + 1 }, (_, k) => at(q, k)));
           attention.push(...visible.flat());
-          for (const [id, metric] of Object.entries(metrics)) wanted[id].push(...visible.map(metric));
+          for (const [i, { metric }] of rowMetrics.entries()) {
+            wanted[i].push(...visible.map((row, query) => metric.reference(row, query, row.length)));
+          }
           for (let key = 0; key < tokens; ++key) {
             const sum = visible.slice(key).reduce((total, row) => total + row[key], 0);
             alpha.push(sum / (tokens - key));
@@ -105,9 +100,9 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
       }
     }
     expect(largestError(probability, attention)).toBeLessThan(5e-5);
-    for (const id of Object.keys(metrics)) {
-      const values = Array.from(statistics.getChild(id) ?? [], (value) => value ?? Number.NaN);
-      expect(largestError(values, wanted[id], true), id).toBeLessThan(1e-4);
+    for (const [i, { metric }] of rowMetrics.entries()) {
+      const values = Array.from(statistics.getChild(metric.id) ?? [], (value) => value ?? Number.NaN);
+      expect(largestError(values, wanted[i], true), metric.id).toBeLessThan(1e-4);
     }
     expect(largestError(column(received, "received"), alpha)).toBeLessThan(1e-4);
     const logits = read(name, "logits");
