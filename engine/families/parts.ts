@@ -53,7 +53,9 @@ export const withBlocks = (base: Architecture, change: (block: Block, layer: num
 export function evenHeads(config: Config, width: number, heads: number): number {
   const size = width / heads;
   if (Number.isInteger(size) && size <= mostFew) return size;
-  throw new UserError(`${config.where}: a width of ${width} cannot be shared out among ${heads} heads of at most ${mostFew} each.`);
+  throw new UserError(
+    `${config.where}: a width of ${width} cannot be shared out among ${heads} heads of at most ${mostFew} each.`,
+  );
 }
 
 /** Refuses key–value heads that query heads cannot be shared out among. */
