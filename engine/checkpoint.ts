@@ -2,8 +2,8 @@
 import { type Architecture, type Family, tensorsOf } from "./architecture.js";
 import { Config } from "./config.js";
 import { UserError } from "./errors.js";
-import { families } from "./families/index.js";
-import { type Json, parseJson, readWhole, shown } from "./json.js";
+import { familyOf } from "./families/index.js";
+import { type Json, parseJson, readWhole } from "./json.js";
 import { Safetensors } from "./safetensors.js";
 import type { ByteSource } from "./source.js";
 import type { Weights } from "./weights.js";
@@ -32,11 +32,7 @@ export async function readConfig(
   const bytes = await readWhole(source, "config.json");
   if (!bytes) throw new UserError(`${source.name} has no config.json, so it is not a Hugging Face checkpoint.`);
   const config = parseJson(bytes, where);
-  const family = families.find(({ modelType }) => modelType === config.model_type);
-  if (!family) {
-    const known = families.map(({ modelType }) => modelType).join(", ");
-    throw new UserError(`${where}: model_type is ${shown(config.model_type)}, but only ${known} can be run.`);
-  }
+  const family = familyOf(config, where);
   const keys = new Config(config, where);
   const architecture = family.describe(keys);
   keys.finish();

@@ -19,9 +19,11 @@ const inert = new Set(
   emb_pdrop hidden_dropout_prob attention_probs_dropout_prob init_device init_config tokenizer_name verbose
   embedding_fraction router_aux_loss_coef output_router_logits initial_context_length is_llama_config
   attention_softmax_in_fp32 bias_dropout_fusion masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv
-  seq_length slow_but_exact is_encoder_decoder is_decoder add_cross_attention _num_labels pretraining_tp
-  scale_attention_softmax_in_fp32`.split(/\s+/),
+  seq_length slow_but_exact is_decoder _num_labels pretraining_tp scale_attention_softmax_in_fp32`.split(/\s+/),
 );
+
+/** Keys that change no number where they are false. */
+const inertIfFalse = new Set(["is_encoder_decoder", "add_cross_attention"]);
 
 /** Activation functions by the names that configs use. Different formulas of the same function stand together. */
 const activations = {
@@ -211,6 +213,7 @@ export class Config {
   finish(): void {
     for (const [key, value] of Object.entries(this.#values)) {
       if (this.#read.has(key) || inert.has(key) || value === null) continue;
+      if (inertIfFalse.has(key) && value === false) continue;
       if (key === "quantization_config") {
         throw new UserError(`${this.where}: the weights are quantised, but only unquantised checkpoints can be run.`);
       }

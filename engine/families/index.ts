@@ -1,4 +1,6 @@
 import type { Family } from "../architecture.js";
+import { UserError } from "../errors.js";
+import { isRecord, type Json, shown } from "../json.js";
 import { bloom } from "./bloom.js";
 import { falcon } from "./falcon.js";
 import { gemma, gemma2, gemma3 } from "./gemma.js";
@@ -46,3 +48,15 @@ export const families: readonly Family[] = [
   stablelm,
   starcoder2,
 ];
+
+/**
+ * The family of a config.json.
+ * @throws {UserError} where there is none
+ */
+export function familyOf(config: Json, where: string): Family {
+  const family = families.find(({ modelType }) => modelType === config.model_type);
+  if (family) return family;
+  const known = families.map(({ modelType }) => modelType).join(", ");
+  const kind = isRecord(config.text_config) ? "a model of text and more, " : "";
+  throw new UserError(`${where}: model_type is ${shown(config.model_type)}, ${kind}but only ${known} can be run.`);
+}

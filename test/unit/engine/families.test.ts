@@ -1,0 +1,122 @@
+/** Published models' config.json files (bookkeeping keys left out) are understood as what the models are. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { Architecture } from "../../../engine/architecture.js";
+import { Config } from "../../../engine/config.js";
+import { families, familyOf } from "../../../engine/families/index.js";
+
+const path = new URL("../../fixtures/published-configs.json", import.meta.url);
+const published: Record<string, Record<string, unknown>> = JSON.parse(readFileSync(path, "utf8"));
+
+function described(config: Record<string, unknown>): Architecture {
+  const keys = new Config(config, "config.json");
+  const architecture = familyOf(config, "config.json").describe(keys);
+  keys.finish();
+  return architecture;
+}
+
+/** Sizes (layers × heads/key–value heads × head size), positions, context, start token, windows of six layers. */
+function summary({
+  layers,
+  heads,
+  keyValueHeads,
+  headSize,
+  positions,
+  contextLength,
+  startToken,
+  blocks,
+}: Architecture) {
+  const windows = blocks.slice(0, 6).map(({ attention }) => attention.window ?? 0);
+  const sizes = `${layers}×${heads}/${keyValueHeads}×${headSize}`;
+  return `${sizes} ${positions.kind} ${contextLength} ${startToken ?? "none"} ${windows}`;
+}
+
+const full = "0,0,0,0,0,0";
+
+test.each([
+  ["bloom-560m", `24×16/16×64 alibi 2048 none ${full}`],
+  ["distilgpt2", `6×12/12×64 learned 1024 none ${full}`],
+  ["falcon-7b", `32×71/1×64 rope 2048 none ${full}`],
+  ["falcon-rw-1b", `24×32/32×64 alibi 2048 none ${full}`],
+  ["gemma-2-2b", "26×8/4×256 rope 8192 2 4096,0,4096,0,4096,0"],
+  ["gemma-2b", `18×8/1×256 rope 8192 2 ${full}`],
+  ["gemma-3-1b", "26×4/1×256 rope 32768 2 512,512,512,512,512,0"],
+  ["gpt-neo-125m", "12×12/12×64 learned 2048 none 0,256,0,256,0,256"],
+  ["gpt2", `12×12/12×64 learned 1024 none ${full}`],
+  ["gptj", `28×16/16×256 rope 2048 none ${full}`],
+  ["granite-3.1-2b", `40×32/8×64 rope 131072 none ${full}`],
+  ["llama-2-7b", `32×32/32×128 rope 4096 1 ${full}`],
+  ["llama-3.2-1b", `16×32/8×64 rope 131072 128000 ${full}`],
+  ["mistral-7b", "32×32/8×128 rope 32768 1 4096,4096,4096,4096,4096,4096"],
+  ["mpt-7b", `32×32/32×128 alibi 2048 none ${full}`],
+  ["olmo2-1b", `16×16/16×128 rope 4096 none ${full}`],
+  ["opt-125m", `12×12/12×64 learned 2048 2 ${full}`],
+  ["opt-350m", `24×16/16×64 learned 2048 2 ${full}`],
+  ["phi-2", `32×32/32×80 rope 2048 none ${full}`],
+  ["phi-3-mini-4k", "32×32/32×96 rope 4096 none 2047,2047,2047,2047,2047,2047"],
+  ["pythia", `6×8/8×64 rope 2048 none ${full}`],
+  ["qwen2.5-0.5b", `24×14/2×64 rope 32768 none ${full}`],
+  ["qwen2.5-yarn", `28×28/4×128 rope 32768 none ${full}`],
+  ["qwen3-0.6b", `28×16/8×128 rope 40960 none ${full}`],
+  ["smollm2-135m", `30×9/3×64 rope 8192 0 ${full}`],
+  ["smollm3-3b", `36×16/4×128 rope 65536 none ${full}`],
+  ["stablelm-2-1.6b", `24×32/32×64 rope 4096 none ${full}`],
+  ["starcoder2-3b", "30×24/2×128 rope 16384 none 4096,4096,4096,4096,4096,4096"],
+  ["tinyllama", `22×32/4×64 rope 2048 1 ${full}`],
+])("%s is %s", (name, expected) => {
+  expect(summary(described(published[name]))).toBe(expected);
+});
+
+describe("models that cannot be run are refused in a sentence", () => {
+  test.each([
+    ["gpt-oss-20b", "the weights are quantised, but only unquantised checkpoints can be run."],
+    ["gemma-3-4b-mm", 'model_type is "gemma3", a model of text and more, but only'],
+  ])("%s", (name, sentence) => {
+    expect(() => described(published[name])).toThrow(sentence);
+  });
+
+  test("a quantised model is what it is without its quantisation", () => {
+    const { quantization_config: _, ...config } = published["gpt-oss-20b"];
+    expect(summary(described(config))).toBe("24×64/8×64 rope 131072 none 128,0,128,0,128,0");
+  });
+});
+
+describe("what a family cannot run is refused by name", () => {
+  test.each<[string, Record<string, unknown>, string]>([
+    ["mpt-7b", { attn_config: { qk_ln: true } }, "qk_ln is true, but only false can be run"],
+    ["mpt-7b", { attn_config: { alibi: false } }, "alibi is false, but only true"],
+    ["mpt-7b", { logit_scale: 0.5 }, "logit_scale is 0.5"],
+    ["gemma-2-2b", { use_bidirectional_attention: true }, "use_bidirectional_attention is true"],
+    ["gemma-3-1b", { attn_logit_softcapping: 50 }, "attn_logit_softcapping is 50"],
+    [
+      "gemma-2b",
+      { hidden_activation: "gelu_pytorch_tanh" },
+      "hidden_act and hidden_activation name different functions",
+    ],
+    [
+      "gpt-neo-125m",
+      { attention_types: [[["global", "diagonal"], 6]] },
+      "attention_types must give each of the 12 layers",
+    ],
+    ["gptj", { rotary_dim: 257 }, "rotary_dim = 257 must be even and at most the head's 256"],
+    ["falcon-7b", { multi_query: false, num_kv_heads: 2 }, "num_kv_heads must be 71"],
+    ["qwen3-0.6b", { layer_types: ["full_attention"] }, "layer_types"],
+    [
+      "phi-3-mini-4k",
+      { rope_scaling: { type: "longrope", short_factor: [1], long_factor: [1] } },
+      "short_factor is [1]",
+    ],
+    ["llama-3.2-1b", { partial_rotary_factor: 0.5 }, "partial_rotary_factor = 0.5 is not understood"],
+    ["llama-3.2-1b", { rope_scaling: { rope_type: "yarn", factor: 2, beta: 3 } }, "beta = 3 is not understood"],
+    ["olmo2-1b", { clip_qkv: 8 }, "clip_qkv = 8 is not understood"],
+    ["opt-125m", { is_encoder_decoder: true }, "is_encoder_decoder = true is not understood"],
+    ["stablelm-2-1.6b", { hidden_act: "mish" }, 'hidden_act is "mish"'],
+  ])("%s with %j", (name, change, sentence) => {
+    expect(() => described({ ...published[name], ...change })).toThrow(sentence);
+  });
+});
+
+test("every family is described by a published model", () => {
+  const known = new Set(Object.values(published).map(({ model_type }) => model_type));
+  expect(families.map(({ modelType }) => modelType).filter((type) => !known.has(type))).toEqual([]);
+});
