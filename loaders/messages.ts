@@ -135,6 +135,15 @@ export const messages = {
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
   badTable: (where: string, fault: string) => `${where} ${fault}.`,
+  noSlurm: (command: string) =>
+    `--runner slurm needs Slurm's ${command}, which is not here: run on a host that submits jobs, or without --runner.`,
+  slurmRefuses: (command: string, said: string) => `Slurm's ${command} refuses: ${said}`,
+  slurmEnded: (experiment: string, state: string) =>
+    `Slurm has ended ${experiment} before it had a result (${state === "GONE" ? "nothing is known of its task" : state})`,
+  slurmLost: (experiment: string) => `The node of ${experiment} was lost; it is submitted again.`,
+  slurmElsewhere: (experiment: string, folder: string) =>
+    `the result of ${experiment} is not in ${folder} as seen from here: its node must share this file system`,
+  unknownRunner: (name: string) => `There is no runner ${name}: give local or slurm.`,
   toVerify: "it is computed again, to be compared",
   noRevision: (revision: string) =>
     `There is no revision ${revision}: give a commit, a branch or a tag of this checkout.`,

@@ -5,7 +5,7 @@ import { Command, CommanderError } from "commander";
 import { root, siteOutput } from "../project.js";
 import { errorCode } from "../store/system.js";
 import { exitCodes, report } from "../terminal.js";
-import { assignment, device, oneOf, port, seed, size, wholeNumber } from "./options.js";
+import { assignment, device, oneOf, port, runner, seed, size, wholeNumber } from "./options.js";
 
 const description = "Attention experiments on transformer checkpoints, and the site that shows their results.";
 
@@ -69,6 +69,7 @@ function programOf(): Command {
       "cores and threads of each experiment (default: what it declares)",
       wholeNumber("--threads"),
     )
+    .option("--runner <name>", "local, or slurm, which SBATCH_ variables configure (default: local)", runner)
     .option("--fresh", "compute again what is already there")
     .option("--save", "keep the results in data/results, from where they are committed")
     .option("--out <folder>", "copy the results there, one folder per experiment")

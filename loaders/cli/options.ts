@@ -27,6 +27,11 @@ export function device(text: string): string {
   return text;
 }
 
+export function runner(text: string): "local" | "slurm" {
+  if (text !== "local" && text !== "slurm") throw new UserError(messages.unknownRunner(text));
+  return text;
+}
+
 export function assignment(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
   const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined) throw new UserError(messages.notAnAssignment(text));

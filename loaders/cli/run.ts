@@ -5,7 +5,8 @@ import { bundledModel, projectPath, resultsFolder, workFolder } from "../project
 import { fulfil } from "../runner/fulfil.js";
 import type { JobOptions } from "../runner/job.js";
 import { planFor } from "../runner/plan.js";
-import type { Outcome } from "../runner/run.js";
+import { type Outcome, runJobs } from "../runner/run.js";
+import { runOnSlurm } from "../runner/slurm.js";
 import { withLock } from "../store/lock.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { deviceOf } from "./device.js";
@@ -19,6 +20,7 @@ interface RunFlags extends Omit<JobOptions, "device" | "adapter"> {
   readonly fresh?: boolean;
   readonly save?: boolean;
   readonly out?: string;
+  readonly runner?: "local" | "slurm";
 }
 
 /** Runs the named experiments, or all; returns the code to exit with. */
@@ -30,6 +32,7 @@ export async function run(names: readonly string[], flags: RunFlags, debug: bool
   const plans = await planFor(ids, jobOptions, { warn: say, anyDevice: flags.device === undefined });
   const outcomes = await fulfil(plans, {
     signal: untilInterrupted(),
+    runner: flags.runner === "slurm" ? runOnSlurm : runJobs,
     parallel: flags.jobs,
     threads: flags.threads,
     again: flags.fresh,
