@@ -51,6 +51,7 @@ function laterGemma(
   pattern: number,
   caps?: readonly [number, number],
 ): Architecture {
+  config.raw("hidden_act"); // written, and not used, beside hidden_activation
   const base = gemmaLike(config, {
     keyValueHeads: 4,
     activation: ["hidden_activation", "gelu_pytorch_tanh"],
