@@ -18,6 +18,7 @@ import { meter } from "../meter.js";
 import { bundledModel, modelName, projectPath } from "../project.js";
 import { packageVersion } from "../runner/provenance.js";
 import { say, untilInterrupted } from "../terminal.js";
+import { deviceOf } from "./device.js";
 
 export interface CaptureFlags {
   readonly model?: string;
@@ -34,7 +35,7 @@ export interface CaptureFlags {
 
 /** @throws {UserError} where something given cannot be used, before any weight is read */
 export async function captureCommand(flags: CaptureFlags): Promise<void> {
-  const { model: given = bundledModel, device, dtype, threads = availableParallelism() } = flags;
+  const { model: given = bundledModel, dtype, threads = availableParallelism() } = flags;
   const folder = await modelFolder(given);
   const source = fileSource(folder);
   const sequences = await sequencesOf(flags, source);
@@ -48,7 +49,8 @@ export async function captureCommand(flags: CaptureFlags): Promise<void> {
   const beyond = sequences.some((ids) => lastPosition({ ids }) >= architecture.contextLength);
   if (beyond) say(messages.beyondTrained(longest, architecture.contextLength));
   const stored = await openCheckpoint(source);
-  const backend = await openBackend(device, { threads });
+  const { device = "cpu", adapter } = await deviceOf(flags.device);
+  const backend = await openBackend(adapter === undefined ? device : `${device}:${adapter}`, { threads });
   const model = await Model.load(dtype === "f16" ? inHalfPrecision(stored) : stored, backend);
   const passport = {
     model: { name: modelName(folder), ...pulledModel(folder), control: stored.control, ...stored.hashes },

@@ -233,9 +233,10 @@ function programOf(): Command {
     .command("check")
     .description("say what model it is, and whether it can be run")
     .argument("<model>", "a checkpoint's folder, or a pulled ORG/NAME[@revision]")
-    .action(async (folder) => {
+    .option("--tokens <n>", "say how much memory a prompt of this length takes", wholeNumber("--tokens"))
+    .action(async (model, options) => {
       const { checkModel } = await import("./models.js");
-      await checkModel(folder);
+      await checkModel(model, options);
     });
 
   program

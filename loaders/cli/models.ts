@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { Architecture } from "../../engine/architecture.js";
 import { openCheckpoint, readConfig } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
+import { memoryNeeded } from "../../engine/memory.js";
 import { Model } from "../../engine/model.js";
 import { randomCheckpoint, weightsFile } from "../../engine/random-weights.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
@@ -13,6 +14,7 @@ import { hubEnvironment } from "../hub/environment.js";
 import { hubName } from "../hub/name.js";
 import { pull } from "../hub/pull.js";
 import { messages } from "../messages.js";
+import { byteSize } from "../meter.js";
 import { bundledModel, modelName, projectPath } from "../project.js";
 import { absent, writeFlushed } from "../store/system.js";
 import { say, untilInterrupted } from "../terminal.js";
@@ -37,28 +39,44 @@ export async function writeControl(folder: string, { like = bundledModel, seed }
   console.log(folder);
 }
 
+export interface CheckOptions {
+  /** Length of the prompt to say the memory for; default: the longest that the model was trained on. */
+  readonly tokens?: number;
+}
+
 /** Opens everything and runs one token through it. @throws {UserError} where the model cannot be used */
-export async function checkModel(given: string): Promise<void> {
+export async function checkModel(given: string, { tokens }: CheckOptions = {}): Promise<void> {
   const folder = await modelFolder(given);
   const source = fileSource(folder);
   const checkpoint = await openCheckpoint(source);
-  const { vocabulary, startToken } = checkpoint.architecture;
+  const { architecture, control } = checkpoint;
   const tokenizer = (await source.size("tokenizer.json")) === undefined ? undefined : await openTokenizer(source);
   const model = await Model.load(checkpoint, await openBackend("cpu"));
-  await model.forward({ ids: tokenizer?.prompt("\n") ?? Int32Array.of(startToken ?? 0) }, { logits: "last" });
+  const start = Int32Array.of(architecture.startToken ?? 0);
+  await model.forward({ ids: tokenizer?.prompt("\n") ?? start }, { logits: "last" });
   await model.release();
-  console.log(`${given}: ${describe(checkpoint.architecture)}`);
-  console.log(
-    tokenizer ? describeTokenizer(tokenizer, vocabulary) : "tokenizer: none, so it takes token ids and no text",
-  );
-  if (checkpoint.control) console.log(`control: ${checkpoint.control}`);
+  const length = tokens ?? architecture.contextLength;
+  console.log(`${given}: ${describe(architecture)}`);
+  console.log(`tokenizer: ${describeTokenizer(tokenizer, architecture)}`);
+  console.log(`length: ${describeLength(architecture)}`);
+  console.log(`memory: about ${byteSize(memoryNeeded(architecture, length))} for ${length} tokens on the processor`);
+  if (control) console.log(`control: ${control}`);
 }
+
+const describeTokenizer = (tokenizer: Tokenizer | undefined, { vocabulary }: Architecture): string => {
+  if (!tokenizer) return "none, so it takes token ids and no text";
+  const { startToken } = tokenizer;
+  const start = startToken === undefined ? "no start token" : `start token ${startToken}`;
+  return `${tokenizer.vocabulary} of the model's ${vocabulary} tokens, ${start}`;
+};
+
+const describeLength = ({ positions, contextLength }: Architecture): string =>
+  positions.kind === "learned"
+    ? `at most ${contextLength} tokens, because positions come from a table`
+    : `trained on ${contextLength} tokens; longer prompts run, with a warning`;
 
 const describe = ({ family, layers, heads, headSize, width, contextLength }: Architecture): string =>
   `${family}, ${layers} layers of ${heads} heads of ${headSize}, width ${width}, context ${contextLength}`;
-
-const describeTokenizer = ({ vocabulary, startToken }: Tokenizer, ofModel: number): string =>
-  `tokenizer: ${vocabulary} of the model's ${ofModel} tokens, ${startToken === undefined ? "no start token" : `start token ${startToken}`}`;
 
 /** Fetches a model, and prints the folder of its snapshot. */
 export async function pullModel(text: string): Promise<void> {
