@@ -18,8 +18,11 @@ export interface Backend {
    * @param sizes number of values of each weight, by name
    */
   keepWeights?(weights: Weights, sizes: ReadonlyMap<string, number>): Promise<KeptWeights | undefined>;
-  /** @param weights all that the graph names */
-  createSession(graph: Graph, weights: Weights): Promise<InferenceSession>;
+  /**
+   * @param weights all that the graph names
+   * @param onGpu outputs that stay in buffers of `gpu`; ignored where there is none
+   */
+  createSession(graph: Graph, weights: Weights, onGpu?: readonly string[]): Promise<InferenceSession>;
 }
 
 export type { InferenceSession, Tensor };

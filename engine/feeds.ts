@@ -52,7 +52,7 @@ export function feedsOf(chunk: ChunkInput): Feeds {
 }
 
 /** A value per layer and head, with dimensions of 1 broadcast; 1 where none is given. */
-const at = (values: Broadcast | undefined, layer: number, head: number): number =>
+export const at = (values: Broadcast | undefined, layer: number, head: number): number =>
   values ? values.data[Math.min(layer, values.dims[0] - 1) * values.dims[1] + Math.min(head, values.dims[1] - 1)] : 1;
 
 function perLayerAndHead({ architecture, Tensor }: ChunkInput, value: (layer: number, head: number) => number): Tensor {
@@ -65,8 +65,14 @@ function perLayerAndHead({ architecture, Tensor }: ChunkInput, value: (layer: nu
 const positionsOf = ({ positions }: Prompt, start: number, end: number): Int32Array =>
   positions?.slice(start, end) ?? Int32Array.from({ length: end - start }, (_, i) => start + i);
 
-function positionFeeds(chunk: ChunkInput): Feeds {
-  const { architecture, prompt, start, end, Tensor } = chunk;
+/** What encodes the positions of a chunk. */
+export function positionFeeds({
+  architecture,
+  prompt,
+  start,
+  end,
+  Tensor,
+}: Pick<ChunkInput, "architecture" | "prompt" | "start" | "end" | "Tensor">): Feeds {
   const { positions: encoding, headSize, heads } = architecture;
   const positions = positionsOf(prompt, start, end);
   const feeds: Feeds = {};

@@ -7,6 +7,7 @@ import { decoderGraph } from "./decoder.js";
 import { UserError } from "./errors.js";
 import { feedsOf } from "./feeds.js";
 import type { Forward, Prompt, Request } from "./forward.js";
+import { canFuse, FusedDecoder } from "./kernels/fused.js";
 import { checkPrompt, checkRequest, lastPosition } from "./prompt.js";
 import { floats, Report } from "./report.js";
 import { type Plan, planOf } from "./statistics.js";
@@ -30,6 +31,7 @@ const chunkScores = 2 ** 23; // a chunk's [heads, queries, keys], as far as it h
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
+  #fused: FusedDecoder | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -73,6 +75,7 @@ export class Model {
     await this.#afterOthers(async () => {
       for (const session of this.#sessions.values()) await session.release();
       this.#sessions.clear();
+      await this.#fused?.release();
       await this.weights.release();
     });
   }
@@ -91,6 +94,10 @@ export class Model {
   ): Promise<Forward> {
     const { architecture, backend } = this;
     const tokens = prompt.ids.length;
+    if (backend.gpu && canFuse(architecture, prompt, request)) {
+      this.#fused ??= new FusedDecoder(architecture, backend, backend.gpu, this.weights);
+      return this.#fused.forward(prompt, request, { signal, progress });
+    }
     const plan = planOf(prompt, request);
     const session = await this.#session(plan);
     const beyondTrainedLength = lastPosition(prompt) >= architecture.contextLength;

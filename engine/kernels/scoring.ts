@@ -1,9 +1,9 @@
 /**
  * What turns the products of queries and keys into the scores of one layer:
- *   s[h,q,k] = softcap(q·k · scale) / temperature[h] − slope[h] · |q − k| + keyBias[h,k] · 1[k < q]
+ *   s[h,q,k] = (softcap(q·k · scale) − slope[h] · |q − k|) / temperature[h] + keyBias[h,k] · 1[k < q]
  * with softcap(x) = cap · tanh(x / cap), or x where there is no cap. Query q sees key k iff k ≤ q (where causal),
  * |q − k| < window, and (where there are pieces) pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1. A sink is
- * one more score in the row's normalisation that belongs to no key (gpt-oss).
+ * one more score in the row's normalisation that belongs to no key (gpt-oss), divided by the temperature like the others.
  */
 import { type Gpu, sliceDeclaration } from "./gpu.js";
 
@@ -98,8 +98,8 @@ export function layerUniform(gpu: Gpu, shape: Shape, scoring: Scoring, range: He
       [
         cap === undefined ? scoring.scale * outer : scoring.scale / cap,
         cap === undefined ? 0 : cap * outer,
-        (scoring.slopes?.[head] ?? 0) * Math.LOG2E,
-        (scoring.sinks?.[head] ?? 0) * Math.LOG2E,
+        (scoring.slopes?.[head] ?? 0) * outer,
+        (scoring.sinks?.[head] ?? 0) * outer,
       ],
       4 * head,
     );

@@ -23,7 +23,12 @@ const fma = (own: number, swept: number, threadOwn: number, threadSwept: number,
   depth,
 });
 
+/** A processor that plays GPU gains nothing from large tiles, and takes seconds to compile them. */
+const small = fma(16, 16, 4, 4);
+export const softwareTiles: TileSet = { sweep: small, mix: small, diagonal: small };
+
 export function tilesFor(device: GPUDevice, traits: Traits): TileSet {
+  if (device.adapterInfo.isFallbackAdapter) return softwareTiles;
   const large = device.limits.maxComputeWorkgroupStorageSize >= roomy;
   const matrix = matrixTile(device, traits);
   return large

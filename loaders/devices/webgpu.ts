@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Backend } from "../../engine/backend.js";
-import { type Dawn, openDawn } from "../gpu/dawn.js";
+import { type Dawn, keepTicking, openDawn } from "../gpu/dawn.js";
 import { readingSession } from "./session.js";
 
 /**
@@ -25,12 +25,15 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
     },
     gpu: dawn.device,
     Tensor,
-    async createSession(graph, weights) {
+    async createSession(graph, weights, onGpu = []) {
       const { model, options } = await readingSession(graph, weights, 1);
-      return InferenceSession.create(model, {
+      const session = await InferenceSession.create(model, {
         ...options,
+        preferredOutputLocation: Object.fromEntries(onGpu.map((name) => [name, "gpu-buffer"])),
         executionProviders: [{ name: "webgpu", device: dawn.device }],
       });
+      keepTicking(session, "run"); // where outputs stay on the GPU, nothing else that it waits for wakes Node
+      return session;
     },
   };
 }

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { AttentionLayer, type Output } from "../../engine/kernels/attention.js";
 import { sumBands } from "../../engine/kernels/distances.js";
 import type { Gpu } from "../../engine/kernels/gpu.js";
-import type { Tile } from "../../engine/kernels/scores.js";
 import type { FloatType, Scoring, Shape } from "../../engine/kernels/scoring.js";
 import type { TileSet } from "../../engine/kernels/tiles.js";
 import { mass, octaveOf } from "../../engine/metrics/mass.js";
@@ -23,10 +22,6 @@ interface Case {
   /** All passes; otherwise those that own queries, own keys, and mix. Compiling is what takes a software driver's time. */
   readonly all?: boolean;
 }
-
-/** Software drivers take seconds to compile the tiles that graphics cards are fed with. */
-const small: Tile = { unit: "fma", own: 16, swept: 16, threadOwn: 4, threadSwept: 4, depth: 16 };
-const quick: TileSet = { sweep: small, mix: small, diagonal: small };
 
 const random = new Random(7);
 const normals = (count: number, deviation = 1) =>
@@ -112,7 +107,7 @@ function prepare(gpu: Gpu, { shape: changes, scoring: more, type = "f32", deviat
   const layer = new AttentionLayer(gpu, {
     shape,
     scoring,
-    tiles: tiles ?? quick,
+    tiles,
     queries: { buffer: upload(query), type },
     keys: { buffer: upload(key), type },
   });

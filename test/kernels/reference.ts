@@ -34,12 +34,12 @@ export function attentionOf(
         }
         s *= scale;
         if (softcap) s = softcap * Math.tanh(s / softcap);
-        s /= temperature?.[head] ?? 1;
         s -= (slopes?.[head] ?? 0) * Math.abs(q - k);
+        s /= temperature?.[head] ?? 1;
         if (keyBias && k < q) s += keyBias[(keyBias.length > keys ? head * keys : 0) + k];
         return s;
       });
-      const sink = sinks?.[head] ?? Number.NEGATIVE_INFINITY;
+      const sink = (sinks?.[head] ?? Number.NEGATIVE_INFINITY) / (temperature?.[head] ?? 1);
       const largest = Math.max(sink, ...scores);
       const powers = scores.map((s) => Math.exp(s - largest));
       const total = powers.reduce((a, b) => a + b) + Math.exp(sink - largest);

@@ -1,0 +1,85 @@
+/**
+ * A decoder's forward pass on WebGPU without attention matrices: ONNX Runtime computes what lies between two
+ * attentions, kernels the attention and its statistics, and queries, keys, values and the residual stream stay in GPU
+ * buffers all the way. Only statistics come back.
+ */
+import type { Architecture } from "../architecture.js";
+import type { Backend, InferenceSession } from "../backend.js";
+import type { Forward, Prompt, Request } from "../forward.js";
+import type { Graph } from "../graph.js";
+import type { Weights } from "../weights.js";
+import { supportsHeadSize } from "./attention.js";
+import { cutsOf, headCut, keptOnGpu } from "./cuts.js";
+import { FusedPass } from "./fused-pass.js";
+import { Gpu } from "./gpu.js";
+
+export interface FusedOptions {
+  readonly signal?: AbortSignal;
+  readonly progress?: (tokens: number) => void;
+}
+
+/** Whether the kernels compute all that is asked for; what they do not goes through the plain graph. */
+export function canFuse({ headSize, positions }: Architecture, prompt: Prompt, request: Request): boolean {
+  const { attention, scores, topMass } = request;
+  const { eviction, residualPatches } = prompt;
+  const byIndex = positions.kind !== "alibi" || (!positions.rounded && !prompt.positions);
+  return (
+    supportsHeadSize(headSize) &&
+    byIndex &&
+    !attention &&
+    !scores &&
+    !topMass?.length &&
+    !eviction &&
+    !residualPatches?.length
+  );
+}
+
+export class FusedDecoder {
+  readonly #gpu: Gpu;
+  #sessions: Promise<InferenceSession[]> | undefined; // one per cut
+  #head: Promise<InferenceSession> | undefined;
+  readonly #sinks = new Map<string, Promise<Float32Array>>();
+
+  constructor(
+    readonly architecture: Architecture,
+    readonly backend: Backend,
+    device: GPUDevice,
+    readonly weights: Weights,
+  ) {
+    this.#gpu = new Gpu(device);
+  }
+
+  async forward(prompt: Prompt, request: Request, options: FusedOptions): Promise<Forward> {
+    this.#sessions ??= this.#open(cutsOf(this.architecture));
+    const sessions = await this.#sessions;
+    return new FusedPass(this, sessions, this.#gpu, prompt, request).run(options);
+  }
+
+  /** The session that turns the last residual stream into logits. */
+  head(): Promise<InferenceSession> {
+    this.#head ??= this.#create(headCut(this.architecture));
+    return this.#head;
+  }
+
+  /** [heads] */
+  sinks(name: string): Promise<Float32Array> {
+    const values = this.#sinks.get(name) ?? this.weights.tensor(name);
+    this.#sinks.set(name, values);
+    return values;
+  }
+
+  async release(): Promise<void> {
+    for (const session of (await this.#sessions) ?? []) await session.release();
+    await (await this.#head)?.release();
+  }
+
+  async #open(graphs: readonly Graph[]): Promise<InferenceSession[]> {
+    const sessions: InferenceSession[] = [];
+    for (const graph of graphs) sessions.push(await this.#create(graph));
+    return sessions;
+  }
+
+  #create(graph: Graph): Promise<InferenceSession> {
+    return this.backend.createSession(graph, this.weights, keptOnGpu);
+  }
+}

@@ -1,0 +1,57 @@
+/** Whole models through the kernels: every statistic that they give, against float64, for each thing that changes scores. */
+import { describe, expect, test } from "vitest";
+import type { Broadcast, Prompt, Request } from "../../engine/forward.js";
+import { canFuse } from "../../engine/kernels/fused.js";
+import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
+import { Model } from "../../engine/model.js";
+import { Random } from "../../engine/random.js";
+import { replay } from "../../engine/replay.js";
+import { errors, expected } from "../golden/expected.js";
+import { backend, goldenCheckpoint, goldenReference } from "../golden/golden.js";
+import "./device.js";
+
+const tolerance = 5e-4;
+const random = new Random(3);
+const filled = (dims: readonly number[], value: () => number): Broadcast => ({
+  dims,
+  data: Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, value),
+});
+
+function requestFor(ids: Int32Array): Request {
+  const weights = () => Float32Array.from(ids, () => random.next());
+  return {
+    rows: true,
+    keySegments: [weights(), new Float32Array(ids.length).fill(1, 3, 9)],
+    queryGroups: [new Float32Array(ids.length).fill(1), weights()],
+    targets: [previousTargets(ids.length), duplicateTargets(ids), inductionTargets(ids)],
+    distances: true,
+    norms: true,
+    logits: "all",
+  };
+}
+
+/** Learned positions, rotary ones with grouped queries, soft caps and windows, ALiBi, learned sinks and experts. */
+describe.each(["gpt2", "llama", "gemma2", "mpt", "gpt_oss"])("%s", (name) => {
+  test("equals the float64 reference, plain and under interventions", async () => {
+    const checkpoint = await goldenCheckpoint(name);
+    const model = await Model.load(checkpoint, await backend("webgpu"));
+    const { layers, heads } = model.architecture;
+    const ids = (await goldenReference(name)).sequences[1];
+    const request = requestFor(ids);
+    const changed: Prompt = {
+      ids,
+      pieces: Int32Array.from(ids, (_, t) => (t < 3 ? 0 : t < 10 ? 1 : t < 18 ? 2 : -1)),
+      keyBias: filled([layers, heads, ids.length], () => random.normal()),
+      headGate: filled([layers, heads], () => random.normal()),
+      temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
+    };
+    for (const prompt of [{ ids }, changed]) {
+      expect(canFuse(model.architecture, prompt, request)).toBe(true);
+      const reference = expected(await replay(checkpoint, prompt), prompt, request);
+      for (const [field, error] of Object.entries(errors(await model.forward(prompt, request), reference))) {
+        expect(error, field).toBeLessThan(tolerance);
+      }
+    }
+    await model.release();
+  });
+});
