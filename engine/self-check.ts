@@ -3,13 +3,13 @@ import type { Backend } from "./backend.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { Config } from "./config.js";
 import { llama } from "./families/llama.js";
-import { entropy } from "./metrics/rows.js";
+import type { Forward, Request } from "./forward.js";
 import { Model } from "./model.js";
 import { Random } from "./random.js";
 import { randomCheckpoint } from "./random-weights.js";
-import { replay } from "./replay.js";
+import { reference } from "./self-check-reference.js";
 
-/** Errors in attention and entropy above this mean that a device cannot be trusted. */
+/** Errors above this mean that a device cannot be trusted. */
 export const tolerated = 1e-4;
 
 const config = {
@@ -24,8 +24,8 @@ const config = {
   initializer_range: 0.5, // far from uniform attention
 };
 
-/** @returns the largest error of attention and entropy of a tiny model on this device, against plain float64 */
-export async function selfCheck(backend: Backend): Promise<number> {
+/** A tiny model, the same on every machine, and a prompt for it. */
+export function selfCheckModel(): { readonly checkpoint: Checkpoint; readonly ids: Int32Array } {
   const architecture = llama.describe(new Config(config, "self-check"));
   const empty: Checkpoint = {
     name: "self-check",
@@ -35,28 +35,38 @@ export async function selfCheck(backend: Backend): Promise<number> {
     metadata: {},
     tensor: () => Promise.reject(new Error("The self-check has no weights but random ones.")),
   };
-  const checkpoint = randomCheckpoint(empty, 1);
   const random = new Random(2);
   const ids = Int32Array.from({ length: 24 }, () => random.int(architecture.vocabulary));
-  const reference = (await replay(checkpoint, { ids })).attention.flat(2); // layers · heads · queries × [keys]
+  return { checkpoint: randomCheckpoint(empty, 1), ids };
+}
+
+/**
+ * Runs the tiny model both ways that a device may have, by ONNX Runtime alone and with kernels for the attention.
+ * @returns the largest error of entropy, attention received and last logits, against transformers
+ */
+export async function selfCheck(backend: Backend): Promise<number> {
+  const { checkpoint, ids } = selfCheckModel();
   const model = await Model.load(checkpoint, backend);
-  const { attention, entropy: entropies } = await model.forward(
-    { ids },
-    { attention: true, rows: true },
-    { chunk: 10 },
-  );
+  const request: Request = { rows: true, queryGroups: [new Float32Array(ids.length).fill(1)], logits: "last" };
+  const plain = await model.forward({ ids }, { ...request, attention: true }, { chunk: 10 }); // kernels give no matrix
+  const fused = backend.gpu ? await model.forward({ ids }, request) : plain;
   await model.release();
-  if (!attention || !entropies) throw new Error("The self-check asked for attention and entropy and did not get them.");
+  return Math.max(largestError(plain), largestError(fused));
+}
+
+function largestError({ entropy, received, logits }: Forward): number {
+  const pairs = [
+    [entropy, reference.entropy],
+    [received, reference.received],
+    [logits, reference.logits],
+  ] as const;
   let largest = 0;
-  const compare = (ours: number, theirs: number) => {
-    const error = Math.abs(ours - theirs);
-    largest = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(largest, error);
-  };
-  reference.forEach((row, i) => {
-    row.forEach((p, key) => {
-      compare(attention.data[i * ids.length + key], p);
+  for (const [ours, theirs] of pairs) {
+    if (ours?.data.length !== theirs.length) return Number.POSITIVE_INFINITY;
+    theirs.forEach((value, i) => {
+      const error = Math.abs(ours.data[i] - value);
+      largest = Number.isNaN(error) ? Number.POSITIVE_INFINITY : Math.max(largest, error);
     });
-    compare(entropies.data[i], entropy.reference(row));
-  });
+  }
   return largest;
 }

@@ -3,8 +3,27 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../../../engine/backend.js";
 import { Graph } from "../../../engine/graph.js";
-import { selfCheck, tolerated } from "../../../engine/self-check.js";
+import { entropy } from "../../../engine/metrics/rows.js";
+import { replay } from "../../../engine/replay.js";
+import { selfCheck, selfCheckModel, tolerated } from "../../../engine/self-check.js";
+import { reference } from "../../../engine/self-check-reference.js";
 import { chooseDevice, deviceNames, openBackend, tryDevice } from "../../../loaders/devices.js";
+
+test("what transformers computes with the self-check's model is what float64 arithmetic makes of it", async () => {
+  const { checkpoint, ids } = selfCheckModel();
+  const { attention } = await replay(checkpoint, { ids });
+  const rows = attention.flat(2); // layers · heads · queries × [keys]
+  expect(reference.entropy).toHaveLength(rows.length);
+  rows.forEach((row, i) => {
+    expect(entropy.reference(row)).toBeCloseTo(reference.entropy[i], 5);
+  });
+  attention.flat(1).forEach((head, i) => {
+    const sums = Array.from(ids, (_, key) => head.reduce((sum, row) => sum + (row[key] ?? 0), 0));
+    sums.forEach((sum, key) => {
+      expect(sum).toBeCloseTo(reference.received[i * ids.length + key], 5);
+    });
+  });
+});
 
 test.each([
   ["cpu", 1],
