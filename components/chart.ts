@@ -2,7 +2,7 @@
  * One Vega-Lite chart in the page's own DOM. Expressions are interpreted, never compiled, so that no eval is needed.
  * It draws when it has a width, follows the container's width and the light or dark mode, and takes new rows in place.
  */
-import { changeset, parse, type Spec as VegaSpec, View } from "vega";
+import { changeset, type Loader, loader, parse, type Spec as VegaSpec, View } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile, type TopLevelSpec } from "vega-lite";
 import { Handler } from "vega-tooltip";
@@ -10,6 +10,7 @@ import type { Row } from "./database.js";
 import { element } from "./element.js";
 import { cell } from "./format.js";
 import type { Mode } from "./palette.js";
+import { type Caption, FONT, PIXELS, pngOf, svgOf } from "./picture.js";
 import { mode, onModeChange, vegaConfig } from "./theme.js";
 
 /** What a spec can depend on besides its rows' values. */
@@ -19,7 +20,7 @@ export interface Surroundings {
   readonly rows: readonly Row[];
 }
 
-type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json };
+export type Json = string | number | boolean | null | undefined | readonly Json[] | { readonly [name: string]: Json };
 
 /** Vega-Lite without data: the rows are attached as the data source "rows". */
 export type Unit = { readonly [name: string]: Json };
@@ -63,11 +64,25 @@ function wrapTitles(spec: VegaSpec, width: number): VegaSpec {
   return { ...spec, axes };
 }
 
+const refuse = async () => {
+  throw new Error("A chart draws the rows of its query, and loads nothing from an address.");
+};
+
+/** Readers can edit specs, and addresses can hold them: no data, image or link comes from elsewhere. */
+const noLoader: Loader = { ...loader(), load: refuse, sanitize: refuse, http: refuse, file: refuse };
+
+interface Sheet {
+  readonly width: number;
+  readonly height: number | undefined;
+  readonly mode: Mode;
+  readonly font?: string;
+}
+
 /** Builds a view that is not yet on the page. */
-function viewOf(unit: Unit, rows: readonly Row[], width: number, height: number | undefined, of: Mode): View {
-  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of, width) }).spec;
+function viewOf(unit: Unit, rows: readonly Row[], { width, height, mode: of, font }: Sheet): View {
+  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of, width, font) }).spec;
   const runtime = parse(wrapTitles(vega, width), undefined, { ast: true });
-  const view = new View(runtime, { expr: expressionInterpreter, renderer: "none" });
+  const view = new View(runtime, { expr: expressionInterpreter, renderer: "none", loader: noLoader });
   return view.data("rows", [...rows]);
 }
 
@@ -83,20 +98,23 @@ export class Chart {
   readonly #height: number | undefined;
   readonly #stop: (() => void)[] = [];
   readonly #listeners: ((datum: Row) => void)[] = [];
+  readonly #onProblem: (error: unknown) => void;
 
-  constructor(height?: number) {
+  /** `onProblem` is told why the chart cannot be drawn, where that shows only when its surroundings change. */
+  constructor(height?: number, onProblem: (error: unknown) => void = reportError) {
     this.#height = height;
+    this.#onProblem = onProblem;
     this.element = element("div", { class: "chart", style: height && `min-height: ${height}px` });
     const resize = new ResizeObserver(([entry]) => {
       const width = Math.floor(entry.contentRect.width);
       if (width === this.#width || width === 0) return;
       this.#width = width;
-      this.#draw();
+      this.#redraw();
     });
     resize.observe(this.element);
     this.#stop.push(
       () => resize.disconnect(),
-      onModeChange(() => this.#draw()),
+      onModeChange(() => this.#redraw()),
     );
   }
 
@@ -119,30 +137,30 @@ export class Chart {
 
   /** The field of an axis, where one layer names it, and the direction in which its values run. */
   axis(channel: "x" | "y"): { field: string; towards: 1 | -1 } | undefined {
-    const unit = this.#resolve(mode()) as { encoding?: Record<string, Unit> };
+    const unit = this.unit as { encoding?: Record<string, Unit> };
     const { field, sort, type } = unit.encoding?.[channel] ?? {};
     if (typeof field !== "string") return undefined;
     const largestFirst = sort === "descending" || (channel === "y" && type === "quantitative");
     return { field, towards: (channel === "x") === largestFirst ? -1 : 1 };
   }
 
-  /** The chart as a file, on white, whatever the page's mode. */
-  async image(type: "svg" | "png"): Promise<Blob> {
-    const view = viewOf(this.#resolve("light"), this.#rows, this.#width || 640, this.#height, "light");
+  /** The chart as a picture so many millimetres wide, light and on white, whatever the page's mode. */
+  async image(type: "svg" | "png", millimetres: number, caption: Caption): Promise<Blob> {
+    const width = Math.round(millimetres * PIXELS);
+    const unit = this.#resolve({ width, mode: "light" });
+    const view = viewOf(unit, this.#rows, { width, height: this.#height, mode: "light", font: FONT });
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.background("#ffffff");
     try {
-      if (type === "svg") return new Blob([await view.toSVG()], { type: "image/svg+xml" });
-      const canvas = await view.toCanvas(3);
-      return await new Promise<Blob>((resolve, reject) =>
-        canvas.toBlob(
-          (blob) => (blob ? resolve(blob) : reject(new Error("The chart is too large for a PNG."))),
-          "image/png",
-        ),
-      );
+      return await (type === "svg" ? svgOf(view, caption) : pngOf(view));
     } finally {
       view.finalize();
     }
+  }
+
+  /** The Vega-Lite that is drawn, without data. */
+  get unit(): Unit {
+    return this.#resolve({ width: this.#width || 640, mode: mode() });
   }
 
   dispose(): void {
@@ -151,15 +169,22 @@ export class Chart {
     this.element.remove();
   }
 
-  #resolve(of: Mode): Unit {
-    const width = this.#width || 640;
-    return typeof this.#spec === "function" ? this.#spec({ width, mode: of, rows: this.#rows }) : (this.#spec ?? {});
+  #resolve(sheet: Pick<Sheet, "width" | "mode">): Unit {
+    return typeof this.#spec === "function" ? this.#spec({ ...sheet, rows: this.#rows }) : (this.#spec ?? {});
+  }
+
+  #redraw(): void {
+    try {
+      this.#draw();
+    } catch (error) {
+      this.#onProblem(error);
+    }
   }
 
   #draw(): void {
     if (this.#width === 0 || !this.#spec) return; // Not on the page yet, or without rows: there will be another call.
     const of = mode();
-    const unit = this.#resolve(of);
+    const unit = this.unit;
     const renderer = this.#rows.length > CANVAS_ABOVE ? "canvas" : "svg";
     const drawn = JSON.stringify([unit, this.#width, of, renderer]);
     if (drawn === this.#drawn && this.#view) {
@@ -175,7 +200,7 @@ export class Chart {
     }
     // The chart's own element carries the text for screen readers; Vega's thousands of labelled marks would bury it.
     const host = element("div", { "aria-hidden": "true" });
-    const view = viewOf(unit, this.#rows, this.#width, this.#height, of);
+    const view = viewOf(unit, this.#rows, { width: this.#width, height: this.#height, mode: of });
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.renderer(renderer).tooltip(tooltip.call).initialize(host).hover();
     view.addEventListener("click", (_event, item) => {

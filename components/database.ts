@@ -1,7 +1,7 @@
 /** The page's database: DuckDB-WASM over the Arrow files of the page, one instance per page, nothing from a network. */
 import * as duckdb from "@duckdb/duckdb-wasm";
-import { type Field, RecordBatchReader, type Schema } from "apache-arrow";
-import { worker } from "./duckdb.js";
+import { type Field, type RecordBatch, RecordBatchReader, type Schema, Table } from "apache-arrow";
+import { startWorker, worker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
@@ -24,17 +24,29 @@ export interface TableInfo {
   readonly href: string;
 }
 
+/** What a query gave. */
+export interface Answer {
+  readonly table: Table;
+  readonly rows: readonly Row[];
+  readonly milliseconds: number;
+  /** Whether these are all rows, and not the first of too many to draw. */
+  readonly complete: boolean;
+}
+
 /** The exception-handling build in a module worker: needs no special headers from the server. */
-async function open(): Promise<duckdb.AsyncDuckDB> {
+async function open(worker: Worker): Promise<duckdb.AsyncDuckDB> {
   const db = new duckdb.AsyncDuckDB(new duckdb.VoidLogger(), worker);
   await db.instantiate("data:,"); // the worker knows its module by itself
   // Without the casts, round(1.234, 2) would arrive as 123 and count(*) as a BigInt.
   await db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
+  const connection = await db.connect();
+  await connection.query(CONFINED);
+  await connection.close();
   return db;
 }
 
 // Starting takes most of the time to the first chart: begin while the page still loads its other modules.
-const instance = open();
+const instance = open(worker);
 instance.catch(() => undefined); // reported by database(), which awaits it
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
@@ -87,21 +99,39 @@ function plain(value: unknown): unknown {
   return toJSON ? toJSON.call(value) : value;
 }
 
-async function connect(): Promise<duckdb.AsyncDuckDBConnection> {
-  const connection = await (await instance).connect();
-  await connection.query("SET autoload_known_extensions=false");
-  return connection;
+/** Queries may be a reader's, or come with the address: none reaches beyond the tables of the page. */
+const CONFINED = `
+  SET autoload_known_extensions = false;
+  SET enable_external_access = false;
+  SET lock_configuration = true`;
+
+/** Of a query that a reader wrote: how long it may take, and how many rows are drawn. */
+const PATIENCE = 8_000; // ms
+const MOST_ROWS = 100_000;
+
+function rowsOf(batch: RecordBatch | Table): Row[] {
+  const columns = batch.schema.fields.map((field, i) => [field.name, batch.getChildAt(i)!] as const);
+  return Array.from({ length: batch.numRows }, (_, i) =>
+    Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
+  );
 }
 
 export class Database {
-  readonly #connection = connect();
+  readonly #files: Readonly<Record<string, string>>;
+  readonly #instance: Promise<duckdb.AsyncDuckDB>;
+  readonly #connection: Promise<duckdb.AsyncDuckDBConnection>;
   readonly #tables = new Map<string, Promise<TableInfo>>();
   /** Who waits for a table that a preview computes. */
   readonly #waiting = new Map<string, Set<OnProgress>>();
   readonly #closed = new AbortController();
+  /** Where queries of readers run, once there is one: DuckDB cannot be stopped, but its worker can. */
+  #sandbox: Database | undefined;
 
   /** Begins to load every file; queries wait for the tables that they name and for no other. */
-  constructor(files: Readonly<Record<string, string>>) {
+  constructor(files: Readonly<Record<string, string>>, of = instance) {
+    this.#files = files;
+    this.#instance = of;
+    this.#connection = of.then((db) => db.connect());
     for (const [name, href] of Object.entries(files))
       this.#tables.set(name, this.#insert(name, href, fetchBytes(href, this.#tell(name), this.#closed.signal)));
     // Whoever asks for a table or sends a query is told; until then a rejection must not count as unhandled.
@@ -154,24 +184,80 @@ export class Database {
    * Rows as plain objects with numbers. `$name` in the SQL stands for the parameter of that name. `onProgress` hears of
    * tables that a preview has to compute first.
    */
-  async query(sql: string, parameters?: Parameters, onProgress: OnProgress = () => {}): Promise<Row[]> {
-    const bound = bind(sql, parameters);
-    const named = [...this.#tables].filter(([name]) => new RegExp(`\\b${name}\\b`).test(bound));
+  async query(sql: string, parameters?: Parameters, onProgress?: OnProgress): Promise<readonly Row[]> {
+    return (await this.answer(bind(sql, parameters), onProgress)).rows;
+  }
+
+  /** The answer to a query of the page's own. */
+  async answer(sql: string, onProgress?: OnProgress): Promise<Answer> {
+    await this.#tablesIn(sql, onProgress);
+    const connection = await this.#connection;
+    const began = performance.now();
+    const table = await connection.query(sql);
+    return { table, rows: rowsOf(table), milliseconds: performance.now() - began, complete: true };
+  }
+
+  async #tablesIn(sql: string, onProgress: OnProgress = () => {}): Promise<void> {
+    const named = [...this.#tables].filter(([name]) => new RegExp(`\\b${name}\\b`).test(sql));
     for (const [name] of named) this.#waiting.get(name)?.add(onProgress);
     try {
       await Promise.all(named.map(([, table]) => table));
     } finally {
       for (const [name] of named) this.#waiting.get(name)?.delete(onProgress);
     }
-    const result = await (await this.#connection).query(bound);
-    const columns = result.schema.fields.map((field, i) => [field.name, result.getChildAt(i)!] as const);
-    return Array.from({ length: result.numRows }, (_, i) =>
-      Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
-    );
+  }
+
+  /**
+   * Runs one query that a reader wrote, in a database of its own. It can read the tables of the page and nothing else; it
+   * is stopped when it takes too long, and its rows are cut where they would be too many to draw.
+   */
+  async ask(sql: string): Promise<Answer> {
+    this.#sandbox ??= new Database(this.#files, open(startWorker()));
+    const sandbox = this.#sandbox;
+    await sandbox.#tablesIn(sql);
+    await sandbox.#connection;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(async () => {
+        this.#sandbox = undefined;
+        reject(new Error(`The query was stopped after ${PATIENCE / 1000} seconds.`));
+        await (await sandbox.#instance).terminate();
+      }, PATIENCE);
+    });
+    return Promise.race([sandbox.#readOnly(sql), late]).finally(() => clearTimeout(timer));
+  }
+
+  async #readOnly(sql: string): Promise<Answer> {
+    const connection = await (await this.#instance).connect();
+    try {
+      await connection.query("BEGIN TRANSACTION READ ONLY");
+      await (await connection.prepare(sql)).close(); // refuses all but one statement
+      const began = performance.now();
+      const reader = await connection.send(sql, true);
+      const batches: RecordBatch[] = [];
+      for (let count = 0; count <= MOST_ROWS; count += batches[batches.length - 1].numRows) {
+        const { done, value } = await reader.next();
+        if (done) break;
+        batches.push(value);
+      }
+      const milliseconds = performance.now() - began;
+      const all = new Table(reader.schema, batches);
+      const table = all.slice(0, MOST_ROWS);
+      return { table, rows: rowsOf(table), milliseconds, complete: table.numRows === all.numRows };
+    } finally {
+      await connection.close();
+    }
+  }
+
+  /** What is known about every table whose file could be used. */
+  async tables(): Promise<TableInfo[]> {
+    const found = await Promise.allSettled(this.#tables.values());
+    return found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
+    if (this.#sandbox) await (await this.#sandbox.#instance).terminate();
     await (await this.#connection).close();
   }
 }

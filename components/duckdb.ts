@@ -3,4 +3,8 @@ import { FileAttachment } from "observablehq:stdlib";
 
 const name = FileAttachment("../data/duckdb.wasm.gzip").href; // the worker's name is the address of its module
 
-export const worker = new Worker(import.meta.resolve("./duckdb-worker.js"), { type: "module", name });
+export function startWorker(): Worker {
+  return new Worker(import.meta.resolve("./duckdb-worker.js"), { type: "module", name });
+}
+
+export const worker = startWorker();

@@ -2,15 +2,17 @@
  * A claim with the chart that answers it: caption, chart, text summary, the rows as a table, the SQL that made them,
  * downloads of exactly what is drawn, and the passport of the data.
  */
-import { reveal } from "./anchor.js";
+import { fragment, reveal } from "./anchor.js";
 import { Chart, type Spec } from "./chart.js";
-import type { Database, Row, TableInfo } from "./database.js";
+import type { Answer, Database, Row, TableInfo } from "./database.js";
+import { describe } from "./describe.js";
 import { element } from "./element.js";
-import { number } from "./format.js";
 import { passportElement, warning } from "./passport.js";
-import { ProgressView } from "./progress.js";
+import { type OnProgress, ProgressView } from "./progress.js";
+import { type Selection, Selector } from "./selection.js";
 import { bind, type Parameters } from "./sql.js";
-import { csv, rowsTable, save, sqlText, tableCard } from "./takeaway.js";
+import { arrow, csv, outdent, save } from "./takeaway.js";
+import { type Edits, type Format, Workbench } from "./workbench.js";
 
 export interface FigureOptions {
   readonly db: Database;
@@ -36,24 +38,10 @@ export interface FigureOptions {
   readonly compact?: boolean;
 }
 
-export interface Selection {
-  /** Parameter of the spec that holds the selected values. */
-  readonly param: string;
-  readonly value: Readonly<Record<string, number | string>>;
-}
-
 export interface Figure extends HTMLElement {
   /** The selected values, where `select` is given. */
   value?: Selection["value"];
 }
-
-/** Along which axis an arrow key moves, and whether with or against it. */
-const ARROWS: Readonly<Record<string, readonly ["x" | "y", 1 | -1]>> = {
-  ArrowLeft: ["x", -1],
-  ArrowRight: ["x", 1],
-  ArrowDown: ["y", -1],
-  ArrowUp: ["y", 1],
-};
 
 class FigureView {
   readonly element: Figure;
@@ -61,23 +49,42 @@ class FigureView {
   readonly #caption = element("figcaption");
   readonly #progress = new ProgressView();
   readonly #message = element("p", { class: "figure-message", role: "status", hidden: true });
-  readonly #details = element("details", { class: "figure-data" });
+  readonly #edited = element("p", { class: "banner edited", role: "status", hidden: true });
   readonly #foot = element("div", { class: "figure-foot" });
+  readonly #workbench: Workbench;
+  readonly #onAddress = () => void this.#followAddress();
   #options: FigureOptions;
-  #rows: readonly Row[] = [];
+  #edits: Edits = {};
   #sql = "";
+  #answer: Answer | undefined;
   #tables: readonly TableInfo[] = [];
   #turn = 0;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: FigureOptions) {
+    const { id, height, select, compact } = options;
     this.#options = options;
-    this.#chart = new Chart(options.height);
-    this.element = element("figure", { class: "figure", id: options.id });
-    this.element.append(this.#caption, this.#chart.element, this.#progress.element, this.#message, this.#foot);
-    this.#details.addEventListener("toggle", () => this.#fillDetails());
-    if (options.select) this.#selectable(options.select);
+    this.#chart = new Chart(height, (error) => this.#show(reason(error)));
+    this.#workbench = new Workbench({
+      id,
+      tables: () => this.#options.db.tables(),
+      onEdit: (edits) => this.#edit(edits),
+      onSave: (format, millimetres) => void this.#save(format, millimetres),
+    });
+    this.element = element("figure", { class: "figure", id });
+    this.element.append(
+      this.#caption,
+      this.#edited,
+      this.#chart.element,
+      this.#progress.element,
+      this.#message,
+      this.#foot,
+    );
+    if (select) this.#selectable(select);
     else this.#chart.element.setAttribute("role", "img");
+    if (compact) return;
+    addEventListener("hashchange", this.#onAddress);
+    void this.#followAddress();
   }
 
   /** A control that is dragged runs its cell faster than the query: only the latest run that waits gets its turn. */
@@ -95,20 +102,21 @@ class FigureView {
   /** Runs the query and shows its rows; a query that fails or finds nothing becomes a sentence. */
   async #run(options: FigureOptions): Promise<void> {
     this.#options = options;
+    const { db, sql, params } = options;
+    const onProgress: OnProgress = (progress) => {
+      this.#chart.element.hidden = true;
+      this.#message.hidden = true;
+      this.#progress.show(progress);
+    };
     try {
-      this.#sql = bind(options.sql, options.params).trim();
-      this.#rows = await options.db.query(this.#sql, undefined, (progress) => {
-        this.#chart.element.hidden = true;
-        this.#message.hidden = true;
-        this.#progress.show(progress);
-      });
-      this.#show(this.#rows.length ? undefined : "No rows match these settings.");
+      this.#sql = bind(outdent(sql.trim()), params);
+      this.#answer = await (this.#edits.sql === undefined ? db.answer(this.#sql, onProgress) : db.ask(this.#edits.sql));
+      this.#show(this.#answer.rows.length ? undefined : "No rows match these settings.");
     } catch (error) {
-      this.#rows = [];
-      this.#show(error instanceof Error ? error.message : String(error));
+      this.#answer = undefined;
+      this.#show(reason(error));
     }
     await this.#fillFoot();
-    this.#fillDetails();
   }
 
   /** What stands under the chart changes only with the data files, so that what is open stays open. */
@@ -119,7 +127,27 @@ class FigureView {
     const tables = found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     if (tables.every((of, i) => of === this.#tables[i]) && this.#foot.hasChildNodes()) return;
     this.#tables = tables;
-    this.#foot.replaceChildren(...passportsOf(tables), ...(compact ? [] : [this.#details]));
+    this.#foot.replaceChildren(...passportsOf(tables), ...(compact ? [] : [this.#workbench.element]));
+    this.#fillWorkbench();
+  }
+
+  #fillWorkbench(problem?: string): void {
+    if (this.#options.compact) return;
+    const unit = () => this.#chart.unit;
+    const sql = this.#edits.sql ?? this.#sql;
+    this.#workbench.show({ sql, unit, edits: this.#edits, own: this.#tables, answer: this.#answer, problem });
+  }
+
+  get #rows(): readonly Row[] {
+    return this.#answer?.rows ?? [];
+  }
+
+  /** The sentence of the page, or, where a reader has changed the query, that it is not the page's any more. */
+  get #claim(): string {
+    const { claim } = this.#options;
+    if (this.#edits.sql !== undefined) return "What a changed query gives.";
+    if (typeof claim === "string") return claim;
+    return this.#rows.length ? claim(this.#rows) : "";
   }
 
   #write(claim: string, note: string | undefined): void {
@@ -130,76 +158,115 @@ class FigureView {
   }
 
   #show(problem: string | undefined): void {
-    const { claim, note, spec, summary } = this.#options;
+    const { note, spec, summary } = this.#options;
+    const isOwn = this.#edits.sql === undefined;
     this.#progress.hide();
     this.#message.hidden = problem === undefined;
     this.#message.textContent = problem ?? "";
     this.#chart.element.hidden = problem !== undefined;
-    this.#write(typeof claim === "string" ? claim : this.#rows.length ? claim(this.#rows) : "", note);
-    if (problem !== undefined) return;
-    this.#chart.element.setAttribute("aria-label", summary ? summary(this.#rows) : describe(this.#rows));
-    this.#chart.update(this.#rows, spec);
-  }
-
-  /** A click, or the arrow keys on the focused chart, move the selection; Framework sees an `input` event. */
-  #selectable({ param, value }: Selection): void {
-    const fields = Object.keys(value);
-    const chart = this.#chart.element;
-    const set = (next: Selection["value"]) => {
-      this.element.value = next;
-      this.#chart.signal(param, next);
-      this.element.dispatchEvent(new Event("input", { bubbles: true }));
-    };
-    this.element.value = value;
-    this.#chart.signal(param, value);
-    this.#chart.onClick((datum) => {
-      if (fields.every((field) => field in datum))
-        set(Object.fromEntries(fields.map((field) => [field, datum[field] as number | string])));
-    });
-    chart.tabIndex = 0;
-    chart.setAttribute("role", "group");
-    chart.setAttribute("aria-roledescription", "chart, arrow keys select");
-    chart.addEventListener("keydown", (event) => {
-      const [channel, step] = ARROWS[event.key] ?? [];
-      const axis = channel && this.#chart.axis(channel);
-      if (!axis || !this.element.value || !fields.includes(axis.field)) return;
-      event.preventDefault();
-      const all = this.#rows.map((row) => row[axis.field] as number | string);
-      const values = [...new Set(all)].sort((a, b) => (a < b ? -1 : 1));
-      const next = values[values.indexOf(this.element.value[axis.field]) + step * axis.towards];
-      if (next !== undefined) set({ ...this.element.value, [axis.field]: next });
-    });
-  }
-
-  #fillDetails(): void {
-    const summary = this.#details.firstElementChild ?? element("summary", {}, "Data and query");
-    if (!this.#details.open) {
-      this.#details.replaceChildren(summary);
-      return;
+    this.#write(this.#claim, isOwn ? note : undefined);
+    if (problem === undefined) {
+      this.#chart.element.setAttribute("aria-label", summary && isOwn ? summary(this.#rows) : describe(this.#rows));
+      this.#chart.update(this.#rows, this.#edits.unit ?? spec);
     }
-    const { id } = this.#options;
-    this.#details.replaceChildren(
-      summary,
-      element(
-        "p",
-        { class: "downloads" },
-        element("button", { type: "button", onclick: () => save(`${id}.csv`, csv(this.#rows)) }, "CSV"),
-        element("button", { type: "button", onclick: () => this.#save("svg") }, "SVG"),
-        element("button", { type: "button", onclick: () => this.#save("png") }, "PNG"),
-      ),
-      sqlText(this.#sql),
-      rowsTable(this.#rows),
-      ...this.#tables.map(tableCard),
-    );
+    this.#fillWorkbench(problem);
   }
 
-  async #save(type: "svg" | "png"): Promise<void> {
-    save(`${this.#options.id}.${type}`, await this.#chart.image(type));
+  #selectable(select: Selection): void {
+    const selector = new Selector(
+      this.#chart,
+      select,
+      () => this.#rows,
+      () => {
+        this.element.value = selector.value;
+        this.element.dispatchEvent(new Event("input", { bubbles: true })); // Framework's views listen to it
+      },
+    );
+    this.element.value = selector.value;
+    this.element.append(selector.announcement);
+  }
+
+  /** Runs what a reader wrote in the place of the published query or drawing, and says so. */
+  #edit(edits: Edits): void {
+    this.#edits = edits;
+    const isEdited = edits.sql !== undefined || edits.unit !== undefined;
+    this.#notice(
+      isEdited ? "Changed by a reader: not as it was published." : undefined,
+      "Back to the published chart",
+      {},
+    );
+    this.update(this.#options);
+  }
+
+  /** A line above the chart, with a button that leads to other edits. */
+  #notice(text: string | undefined, action: string, edits: Edits): void {
+    this.#edited.hidden = text === undefined;
+    const onclick = () => {
+      this.#workbench.reset();
+      this.#edit(edits);
+    };
+    const button = element("button", { type: "button", onclick }, action);
+    this.#edited.replaceChildren(...(text === undefined ? [] : [`${text} `, button]));
+  }
+
+  /**
+   * An address can hold edits. A query runs at once, because it can do no harm; a drawing is offered, because one that
+   * means harm could keep the page busy.
+   */
+  async #followAddress(): Promise<void> {
+    const { id, state } = fragment();
+    if (id !== this.#options.id) return;
+    const [sql, spec] = [state.get("sql") ?? undefined, state.get("spec")];
+    if (sql !== undefined) this.#edit({ sql });
+    if (sql !== undefined || spec !== null) this.#workbench.element.open = true;
+    if (spec === null) return;
+    const drawing = await drawingFrom(spec);
+    if ("unit" in drawing)
+      this.#notice("The address of this page holds another drawing of this chart.", "Draw it", {
+        sql,
+        unit: drawing.unit,
+      });
+    else
+      this.#notice(`The drawing in the address cannot be used: ${drawing.message}`, "Back to the published chart", {});
+  }
+
+  async #save(format: Format, millimetres: number): Promise<void> {
+    const { id } = this.#options;
+    if (!this.#answer) return;
+    save(`${id}.${format}`, await this.#file(format, this.#answer, millimetres));
+  }
+
+  async #file(format: Format, { rows, table }: Answer, millimetres: number): Promise<Blob> {
+    const passports = this.#tables.flatMap(({ passport }) => passport ?? []);
+    switch (format) {
+      case "csv":
+        return csv(rows);
+      case "arrow":
+        return arrow(table, {
+          claim: this.#claim,
+          sql: this.#edits.sql ?? this.#sql,
+          passports: JSON.stringify(passports),
+        });
+      default: {
+        const keys = [...new Set(passports.map(({ key }) => key))].join(", ");
+        const caption = { title: this.#claim, description: `${describe(rows)} Results: ${keys}.` };
+        return this.#chart.image(format, millimetres, caption);
+      }
+    }
   }
 
   dispose(): void {
+    removeEventListener("hashchange", this.#onAddress);
     this.#chart.dispose();
   }
+}
+
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** The check of drawings, with its schema, is loaded when one is to be checked. */
+async function drawingFrom(text: string) {
+  const { drawingOf } = await import("./drawing.js");
+  return drawingOf(text);
 }
 
 /** Identical passports, of tables written by the same run, are shown once. */
@@ -211,19 +278,6 @@ function passportsOf(tables: readonly TableInfo[]): Node[] {
     const banner = alarm ? [element("p", { class: "banner", role: "note" }, alarm)] : [];
     return [...banner, passportElement(passport)];
   });
-}
-
-/** What a listener hears instead of the chart: how much there is, and the range of each number. */
-function describe(rows: readonly Row[]): string {
-  const parts = Object.keys(rows[0] ?? {}).map((name) => {
-    const values = rows.map((row) => row[name]);
-    const numbers = values.filter((value) => typeof value === "number" && Number.isFinite(value)) as number[];
-    if (numbers.length)
-      return `${name} from ${number(numbers.reduce((a, b) => Math.min(a, b)))} to ${number(numbers.reduce((a, b) => Math.max(a, b)))}`;
-    const names = [...new Set(values.map(String))];
-    return names.length > 8 ? `${names.length} values of ${name}` : `${name}: ${names.join(", ")}`;
-  });
-  return `Chart of ${rows.length} rows: ${parts.join("; ")}.`;
 }
 
 const figures = new Map<string, FigureView>();

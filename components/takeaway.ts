@@ -1,43 +1,10 @@
-/** What a reader can look at or carry away from a figure: its rows, its query, and what the columns mean. */
+/** What a reader can carry away from a figure: its rows as files, and what the columns of its tables mean. */
+import { Schema, Table, tableToIPC } from "apache-arrow";
 import type { Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
-import { cell, number } from "./format.js";
 
-const ROWS_SHOWN = 200;
-
-export function rowsTable(rows: readonly Row[]): HTMLElement {
-  const names = Object.keys(rows[0] ?? {});
-  const numeric = new Set(names.filter((name) => typeof rows[0][name] === "number"));
-  const head = names.map((name) => element("th", { scope: "col", class: numeric.has(name) && "number" }, name));
-  const body = rows
-    .slice(0, ROWS_SHOWN)
-    .map((row) =>
-      element(
-        "tr",
-        {},
-        ...names.map((name) => element("td", { class: numeric.has(name) && "number" }, cell(row[name]))),
-      ),
-    );
-  const more =
-    rows.length > ROWS_SHOWN ? `First ${ROWS_SHOWN} of ${number(rows.length)} rows.` : `${number(rows.length)} rows.`;
-  return element(
-    "div",
-    { class: "rows", tabindex: 0, role: "region", "aria-label": "Rows drawn in the chart" },
-    element(
-      "table",
-      {},
-      element("caption", {}, more),
-      element("thead", {}, element("tr", {}, ...head)),
-      element("tbody", {}, ...body),
-    ),
-  );
-}
-
-export function sqlText(sql: string): HTMLElement {
-  return element("pre", { class: "sql", tabindex: 0 }, element("code", {}, outdent(sql)));
-}
-
-function outdent(sql: string): string {
+/** A query that stood indented in the code of its page. */
+export function outdent(sql: string): string {
   const lines = sql.split("\n");
   const indent = Math.min(
     ...lines
@@ -77,6 +44,16 @@ export function csv(rows: readonly Row[]): Blob {
   };
   const lines = [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(quote).join(","));
   return new Blob([`${lines.join("\r\n")}\r\n`], { type: "text/csv" });
+}
+
+/**
+ * A table as an Arrow file, with `metadata` in its schema.
+ * @see https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+ */
+export function arrow({ schema, batches }: Table, metadata: Readonly<Record<string, string>>): Blob {
+  const described = new Schema(schema.fields, new Map(Object.entries(metadata)));
+  const bytes = tableToIPC(new Table(described, batches), "file");
+  return new Blob([bytes.slice()], { type: "application/vnd.apache.arrow.file" });
 }
 
 export function save(name: string, blob: Blob): void {

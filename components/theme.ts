@@ -19,7 +19,8 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Ar
 /** A chart narrower than this puts the titles of its legends above them. */
 const NARROW = 400;
 
-export function vegaConfig(of: Mode, width: number): Config {
+/** `font` is that of the page, unless the chart goes elsewhere. */
+export function vegaConfig(of: Mode, width: number, font = FONT): Config {
   const { text, muted, line, categories, sequential, diverging } = palettes[of];
   const label = {
     labelColor: muted,
@@ -30,7 +31,7 @@ export function vegaConfig(of: Mode, width: number): Config {
   };
   return {
     background: "transparent",
-    font: FONT,
+    font,
     padding: 2,
     view: { stroke: null },
     range: {

@@ -1,5 +1,7 @@
 /** What a reader can take away from a figure is what the figure shows. */
 import { readFile } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { tableFromIPC } from "apache-arrow";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { launchChromium } from "./chromium.js";
@@ -12,7 +14,8 @@ beforeAll(async () => {
   browser = await launchChromium();
   ({ page } = await visit(browser, `${inject("site")}entropy`, "dark", 1280));
   figure = page.locator("main figure.figure:has(svg.marks)").first();
-  await figure.locator(".figure-data summary").click();
+  await figure.locator(".figure-data > summary").click();
+  await figure.locator(".sql .cm-content").waitFor();
 });
 afterAll(() => browser.close());
 
@@ -32,8 +35,8 @@ test("the table, the CSV and the query are about the same rows", async () => {
   expect(lines).toHaveLength(total + 1);
   expect(shown).toBe(Math.min(total, 200));
   expect(lines[0].split(",")).toEqual(await figure.locator(".rows thead th").allTextContents());
-  expect(await figure.locator(".sql").textContent()).toMatch(/^\s*(SELECT|WITH)\b/);
-  expect(await figure.locator(".sql").textContent()).not.toContain("$");
+  expect(await figure.locator(".sql .cm-content").textContent()).toMatch(/^\s*(SELECT|WITH)\b/);
+  expect(await figure.locator(".sql .cm-content").textContent()).not.toContain("$");
 });
 
 test("the SVG stands on its own, on white, although the page is dark", async () => {
@@ -43,20 +46,50 @@ test("the SVG stands on its own, on white, although the page is dark", async () 
   expect(svg.replace(/xmlns(:\w+)?="[^"]*"/g, "")).not.toMatch(/https?:|url\(|var\(|<image|<script|@import/);
 });
 
-test("the PNG is large enough for print", async () => {
+test.each([85, 120, 180])("pictures are %s mm wide, in print as in vectors", async (millimetres) => {
+  await figure.locator(".downloads select").selectOption({ label: `${millimetres} mm` });
+  const svg = (await download("SVG")).toString("utf8");
+  expect(Math.abs(Number(svg.match(/<svg [^>]*width="([\d.]+)mm"/)?.[1]) - millimetres)).toBeLessThan(0.3);
+  expect(svg).toMatch(/font-family="Helvetica, Arial, sans-serif"/);
+  expect(svg).toContain("<title>");
   const png = await download("PNG");
   expect(png.subarray(1, 4).toString("latin1")).toBe("PNG");
-  const width = await figure.locator("svg.marks").evaluate((svg) => svg.getBoundingClientRect().width);
-  expect(png.readUInt32BE(16)).toBeGreaterThanOrEqual(2.9 * width);
+  expect(png.subarray(37, 41).toString("latin1")).toBe("pHYs");
+  expect(crc32(png.subarray(37, 50))).toBe(png.readUInt32BE(50));
+  const perMetre = png.readUInt32BE(41);
+  expect(Math.abs((1000 * png.readUInt32BE(16)) / perMetre - millimetres)).toBeLessThan(0.3);
+  expect(perMetre).toBeGreaterThan(300 / 0.0254);
+});
+
+test("the Arrow file holds the rows drawn, the query, and the passports", async () => {
+  const table = tableFromIPC(await download("Arrow"));
+  const lines = (await download("CSV")).toString("utf8").trimEnd().split("\r\n");
+  expect(table.numRows).toBe(lines.length - 1);
+  expect(table.schema.fields.map(({ name }) => name)).toEqual(lines[0].split(","));
+  expect(table.schema.metadata.get("sql")).toMatch(/^(SELECT|WITH)\b/);
+  const [passport] = JSON.parse(table.schema.metadata.get("passports") ?? "");
+  expect(passport).toMatchObject({ experiment: "entropy", key: expect.stringMatching(/^[0-9a-f]{16,}$/) });
+});
+
+test("the table is sorted by any column, both ways", async () => {
+  const head = figure.locator(".rows thead th").last();
+  const values = async () =>
+    (await figure.locator(".rows tbody td:last-child").allTextContents()).filter((text) => text !== "–").map(Number);
+  await head.getByRole("button").click();
+  const up = await values();
+  expect(up).toEqual(up.toSorted((a, b) => a - b));
+  expect(await head.getAttribute("aria-sort")).toBe("ascending");
+  await head.getByRole("button").click();
+  expect(await values()).toEqual(up.toReversed());
 });
 
 test("what is open stays open, and follows, when a control moves", async () => {
   await figure.locator("details.passport summary").first().click();
-  const before = await figure.locator(".sql").textContent();
+  const before = await figure.locator(".sql .cm-content").textContent();
   const node = await figure.elementHandle();
   await move(page.locator("main .control").first());
   await settled(page);
-  expect(await figure.locator(".sql").textContent()).not.toBe(before);
+  expect(await figure.locator(".sql .cm-content").textContent()).not.toBe(before);
   expect(await figure.locator("details[open]").count()).toBe(2);
   expect(await node?.evaluate((element) => element.isConnected)).toBe(true);
 });
