@@ -1,5 +1,5 @@
 /** A decoder on a device: token sequences in, statistics of its attention out. */
-import { type Architecture, tensorsOf } from "./architecture.js";
+import type { Architecture } from "./architecture.js";
 import type { Backend, InferenceSession } from "./backend.js";
 import { KeyValueCache } from "./cache.js";
 import type { Checkpoint } from "./checkpoint.js";
@@ -8,6 +8,7 @@ import { UserError } from "./errors.js";
 import { feedsOf } from "./feeds.js";
 import type { Forward, Prompt, Request } from "./forward.js";
 import { canFuse, FusedDecoder } from "./kernels/fused.js";
+import { chunkFor, weightSizes } from "./memory.js";
 import { checkPrompt, checkRequest, lastPosition } from "./prompt.js";
 import { floats, Report } from "./report.js";
 import { type Plan, planOf } from "./statistics.js";
@@ -24,10 +25,6 @@ export interface ForwardOptions {
 
 /** Sessions hold the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
 const sessionMemory = 2 ** 29;
-/** Queries in a chunk: enough for matrix products at full speed, few enough that memory grows with length, not its square. */
-const largestChunk = 128;
-const smallestChunk = 16;
-const chunkScores = 2 ** 23; // a chunk's [heads, queries, keys], as far as it has more queries than the smallest one
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
@@ -43,9 +40,7 @@ export class Model {
 
   /** Reads the weights. @throws {UserError} where they cannot be read, are not finite, or too large for the device */
   static async load(checkpoint: Checkpoint, backend: Backend): Promise<Model> {
-    const sizes = new Map(
-      [...tensorsOf(checkpoint.architecture)].map(([name, { shape }]) => [name, shape.reduce((a, b) => a * b, 1)]),
-    );
+    const sizes = weightSizes(checkpoint.architecture);
     const sessions = Math.max(1, Math.min(4, Math.floor(sessionMemory / weightBytes(sizes))));
     const kept = await backend.keepWeights?.(checkpoint, sizes);
     return new Model(checkpoint, backend, kept ?? (await readAhead(checkpoint, sizes.keys(), sessions)), sessions);
@@ -132,11 +127,6 @@ export class Model {
     this.#sessions.set(key, session);
     return session;
   }
-}
-
-function chunkFor({ heads }: Architecture, tokens: number): number {
-  const fitting = Math.floor(chunkScores / (heads * tokens));
-  return Math.max(smallestChunk, Math.min(largestChunk, fitting));
 }
 
 /**
