@@ -87,7 +87,7 @@ export const messages = {
   hubBadToken: (hub: string, model: string) =>
     `The hub at ${hub} does not take the token for ${model}: set HF_TOKEN to a valid one from ${hub}/settings/tokens.`,
   hubForbids: (hub: string, model: string, name: string, token: boolean) =>
-    `${model} is gated, and ${token ? "this token" : "somebody without a token"} may not read it: ask for access at ${hub}/${name}${token ? "" : ", and set HF_TOKEN"}.`,
+    `${model} is gated or private, and ${token ? "this token" : "somebody without a token"} may not read it: ask for access at ${hub}/${name}${token ? "" : ", and set HF_TOKEN"}.`,
   hubNoModel: (hub: string, model: string) => `The hub at ${hub} has no ${model}: check the name and the revision.`,
   hubNoRevision: (hub: string, model: string) =>
     `The hub at ${hub} has the model but not the revision of ${model}: give a branch, a tag or a commit.`,

@@ -79,11 +79,15 @@ export class Connection {
   #refusal({ status, headers }: Response): Error {
     const { endpoint, token } = this.environment;
     const model = written(this.model);
+    const code = headers.get("x-error-code");
+    if (status === 403 || code === "GatedRepo") {
+      return new UserError(messages.hubForbids(endpoint, model, this.model.name, Boolean(token)));
+    }
     if (status === 401) return new UserError((token ? messages.hubBadToken : messages.hubNeedsToken)(endpoint, model));
-    if (status === 403) return new UserError(messages.hubForbids(endpoint, model, this.model.name, Boolean(token)));
     if (status === 404) {
-      const unknownRevision = headers.get("x-error-code") === "RevisionNotFound";
-      return new UserError((unknownRevision ? messages.hubNoRevision : messages.hubNoModel)(endpoint, model));
+      return new UserError(
+        (code === "RevisionNotFound" ? messages.hubNoRevision : messages.hubNoModel)(endpoint, model),
+      );
     }
     if (status === 429) {
       const wait = retryAfter(headers.get("retry-after"));

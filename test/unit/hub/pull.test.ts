@@ -288,14 +288,15 @@ describe("a hub that misbehaves", () => {
   test.each([
     [401, {}, undefined, UserError, /no org\/tiny-llama that everybody may see: .*set HF_TOKEN/],
     [401, {}, "secret", UserError, /does not take the token .*settings\/tokens/],
-    [403, {}, undefined, UserError, /is gated, and somebody without a token may not read it/],
+    [403, {}, undefined, UserError, /is gated or private, and somebody without a token may not read it/],
     [
       403,
       {},
       "secret",
       UserError,
-      /is gated, and this token may not read it: ask for access at http.*\/org\/tiny-llama/,
+      /is gated or private, and this token may not read it: ask for access at http.*\/org\/tiny-llama/,
     ],
+    [401, { "x-error-code": "GatedRepo" }, undefined, UserError, /ask for access at http.*, and set HF_TOKEN\.$/],
     [404, { "x-error-code": "RepoNotFound" }, undefined, UserError, /has no org\/tiny-llama: check the name/],
     [404, { "x-error-code": "RevisionNotFound" }, undefined, UserError, /not the revision of org\/tiny-llama/],
     [429, {}, undefined, Unavailable, /no more requests for now \(429\): try again later, or set HF_TOKEN/],
@@ -316,7 +317,7 @@ describe("a hub that misbehaves", () => {
       if (origin === "storage") response.writeHead(403).end();
       return origin === "storage";
     };
-    await expectRefusal(fetchModel(), UserError, /is gated/);
+    await expectRefusal(fetchModel(), UserError, /is gated or private/);
   });
 
   test("is not there, falls silent, or is no hub", async () => {
