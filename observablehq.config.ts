@@ -2,7 +2,7 @@
  * The site. Framework renders it from node_modules alone: no module, font or style comes from a network, neither
  * while it is built nor while it is read.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = "src";
@@ -38,7 +38,11 @@ const pages = [
   { name: "Basin", path: "/basin" },
   { name: "Positional bias", path: "/positional-bias" },
   { name: "Model", path: "/model" },
+  { name: "Papers", path: "/papers" },
 ];
+
+/** One page per paper of the catalogue. */
+const papers: readonly { readonly slug: string }[] = JSON.parse(readFileSync("data/catalogue.json", "utf8"));
 
 function header({ path: current }: { path: string }): string {
   const links = pages.map(({ name, path }) => {
@@ -54,6 +58,7 @@ export default {
   title: "Attention Observatory",
   home: "Overview",
   pages,
+  dynamicPaths: papers.map(({ slug }) => `/papers/${slug}`),
   header,
   sidebar: false, // the header holds the few pages that there are
   toc: { show: true, label: "On this page" },

@@ -21,10 +21,8 @@ export async function verdicts(db: Database, { table = "verdicts" }: VerdictsOpt
   try {
     const rows = await db.query(`SELECT * FROM "${table}"`);
     const { passport } = await db.table(table);
-    const cards = rows.map(card);
-    cards.forEach(reveal);
     const alarm = passport?.stale && element("p", { class: "banner", role: "note" }, warning(passport));
-    return element("div", { class: "verdicts" }, alarm, ...cards);
+    return element("div", { class: "verdicts" }, alarm, ...verdictCards(rows));
   } catch (error) {
     return element(
       "p",
@@ -34,10 +32,17 @@ export async function verdicts(db: Database, { table = "verdicts" }: VerdictsOpt
   }
 }
 
+/** The cards of rows of such a table. */
+export function verdictCards(rows: readonly Row[]): HTMLElement[] {
+  const cards = rows.map(card);
+  cards.forEach(reveal);
+  return cards;
+}
+
 const slug = ({ outcome }: Row) => String(outcome).replaceAll(" ", "-");
 const anchor = ({ claim }: Row) => `claim-${claim}`;
 
-function outcomeOf({ outcome }: Row): Node[] {
+export function outcomeOf({ outcome }: Row): Node[] {
   const symbol = element("span", { class: "symbol", "aria-hidden": "true" }, SYMBOLS[String(outcome)] ?? "?");
   return [symbol, document.createTextNode(String(outcome))];
 }

@@ -38,6 +38,15 @@ export const messages = {
   unknownAdapter: (name: string, known: readonly string[]) =>
     `There is no GPU called ${JSON.stringify(name)}: there ${known.length === 1 ? "is" : "are"} ${list(known)}.`,
 
+  // The catalogue
+  badEntry: (name: string, fault: string) => `data/catalogue.json${name ? `, ${name}` : ""}: ${fault}.`,
+
+  unknownPaper: (slug: string, nearest: string | undefined) =>
+    `The catalogue has no paper ${slug}${nearest ? `; did you mean ${nearest}?` : "; `observatory catalogue` lists them."}`,
+  badName: (name: string) =>
+    `${JSON.stringify(name)} cannot be the name of an experiment: give one of lower-case words and dashes that is not in use.`,
+  fileExists: (file: string) => `${file} exists already: give another name.`,
+
   // Inputs and models
   unreadableInput: (file: string) => `The input file ${file} cannot be read: give a JSONL file that exists.`,
   badLine: (file: string, line: number) => `${file}, line ${line} is not a JSON object: a JSONL file has one per line.`,

@@ -79,6 +79,7 @@ export class Project {
       const source = readFileSync(join(checkout, "test/fixtures", name), "utf8");
       this.write(`loaders/${name}`, source.replaceAll('"../../../loaders/', '"../'));
     }
+    this.write("data/catalogue.json", "[]\n");
     this.write("data/names.jsonl", '{"name":"a"}\n{"name":"b"}\n');
     const model = this.path("data/models/observatory-8m");
     cpSync(join(checkout, "test/golden/checkpoints/llama"), model, { recursive: true });

@@ -119,6 +119,18 @@ function programOf(): Command {
     });
 
   program
+    .command("catalogue")
+    .description("list the papers under review, and what came of each")
+    .option(
+      "--json",
+      "as a JSON array of {line, slug, status, verdict, models, experiment, page, key, interval, n, definition}",
+    )
+    .action(async (options) => {
+      const { catalogue } = await import("./catalogue.js");
+      await catalogue(options);
+    });
+
+  program
     .command("preview")
     .description("serve the site while it is written, and compute what its pages ask for")
     .option(...modelOption)
@@ -237,6 +249,17 @@ function programOf(): Command {
     .action(async (model, options) => {
       const { checkModel } = await import("./models.js");
       await checkModel(model, options);
+    });
+
+  const make = program.command("new").description("start something of your own").helpCommand(false);
+  make
+    .command("experiment")
+    .description("write an experiment, its page and its test, which run as they are and are there to be changed")
+    .argument("<name>", "lower-case words and dashes")
+    .option("--paper <slug>", "the paper of the catalogue that its claims are about")
+    .action(async (name, options) => {
+      const { newExperiment } = await import("./new.js");
+      await newExperiment(name, options);
     });
 
   program

@@ -2,6 +2,7 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../engine/errors.js";
+import { cacheCatalogue, fillPages } from "../catalogue/pages.js";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
@@ -37,8 +38,10 @@ export async function buildSite(options: BuildOptions, debug: boolean): Promise<
 
 async function build(options: BuildOptions, debug: boolean, signal: AbortSignal): Promise<void> {
   await restoreLast();
+  await fillPages();
   const results = await collectResults(options, debug, signal);
   await fillCache(results);
+  await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   await cacheDatabaseModule();
   await render(debug);
   await polishPages();

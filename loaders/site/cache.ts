@@ -53,7 +53,7 @@ export async function foreignData(site: string, results: readonly Published[]): 
     }
   }
   const files = (await readdir(folder, { recursive: true }).catch(absent)) ?? [];
-  const tables = files.filter((file) => file.endsWith(".arrow"));
+  const tables = files.filter((file) => /.\/.*\.arrow$/.test(file));
   const hashes = await Promise.all(tables.map(async (file) => sha256(await readFile(join(folder, file)))));
   return tables.filter((_, i) => !own.has(hashes[i]));
 }

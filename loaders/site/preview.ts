@@ -2,6 +2,7 @@
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
+import { fillPages } from "../catalogue/pages.js";
 import { modelFolder } from "../hub/cache.js";
 import { messages } from "../messages.js";
 import { siteConfig, siteSource } from "../project.js";
@@ -26,6 +27,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
   prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
+  await fillPages();
 
   // Framework's handlers listen on a server that never does; the guarded one hands requests on.
   const framework = new Server();
@@ -38,6 +40,9 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     if (isolate) addIsolation(response);
     if (experiment) return data(response, experiment, () => results.table(experiment, table));
     if (computed) return json(response, () => results.progress(computed));
+    if (/^\/_file\/data\/catalogue\.arrow(?:\?|$)/.test(request.url ?? "")) {
+      return data(response, "catalogue", () => results.catalogue());
+    }
     polishPages(response);
     framework.emit("request", request, response);
   };

@@ -9,6 +9,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../engine/errors.js";
+import { freshResults } from "../catalogue/review.js";
+import { servedCatalogue } from "../catalogue/table.js";
 import { messages } from "../messages.js";
 import { root } from "../project.js";
 import { forkModule } from "../runner/fork.js";
@@ -124,6 +126,11 @@ export class PreviewResults {
     const entry = this.#entries.get(experiment);
     if (!entry) throw new Error(messages.unknownExperiment(experiment, undefined, [...this.#entries.keys()]));
     return entry;
+  }
+
+  /** The catalogue of papers, joined with what is fresh. */
+  async catalogue(): Promise<Uint8Array> {
+    return servedCatalogue(await freshResults([...this.#entries.values()].map(({ plan }) => plan)));
   }
 
   #begin(entry: Entry): Promise<Result> {

@@ -30,7 +30,7 @@ beforeAll(() => {
   }
   symlinkSync("../loaders", project.path("src/data"));
   project.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
-  for (const name of ["entropy", "sinks", "basin", "positional-bias", "model"])
+  for (const name of ["entropy", "sinks", "basin", "positional-bias", "model", "papers"])
     project.write(`src/${name}.md`, `# ${name}\n`);
   project.write("src/index.md", page);
 });
