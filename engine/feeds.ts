@@ -199,6 +199,9 @@ function statisticsFeeds({ architecture, prompt, request, plan, start, end, Tens
     feeds["top count"] = new Tensor("int64", BigInt64Array.of(BigInt(count)), [1]);
     feeds["top weights"] = new Tensor("float32", weights, [count, sizes.length]);
   }
+  if (plan.mixture && request.headWeights) {
+    feeds["head weights"] = new Tensor("float32", request.headWeights, [architecture.layers, heads]);
+  }
   if (plan.distances) {
     feeds.padding = new Tensor("float32", new Float32Array(heads * queries), [heads, queries]);
     feeds["skewed shape"] = new Tensor("int64", BigInt64Array.of(BigInt(heads), BigInt(queries), BigInt(end + 1)), [3]);

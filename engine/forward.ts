@@ -64,6 +64,8 @@ export interface Request {
   readonly logits?: "loss" | "last" | "all";
   /** The full matrix. Memory grows with tokens²: for short prompts, tests and drawings only. */
   readonly attention?: boolean;
+  /** One matrix: the attention of all heads added up with these weights. 1 for one head and 0 elsewhere gives that head's. */
+  readonly headWeights?: Float32Array; // [layers · heads]
   /** Mean over heads of the scores (ALiBi included) before keyBias, masking and softmax, all keys included. Memory grows with tokens². */
   readonly scores?: boolean;
 }
@@ -93,5 +95,6 @@ export interface Forward {
   readonly correct?: Uint8Array; // [tokens − 1]: 1 where token t + 1 was the most likely one
   readonly logits?: Values; // [tokens | 1, vocabulary]
   readonly attention?: Values; // [layers, heads, queries, keys]
+  readonly mixture?: Values; // [queries, keys]: Σ over heads of headWeights · attention
   readonly scores?: Values; // [layers, queries, keys]
 }

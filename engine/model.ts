@@ -61,7 +61,7 @@ export class Model {
       throw new UserError(`chunk is ${chunk}, but must be a whole number of at least 1.`);
     }
     checkPrompt(prompt, this.architecture);
-    checkRequest(request, prompt.ids.length);
+    checkRequest(request, prompt.ids.length, this.architecture);
     return this.#afterOthers(() => this.#forward(prompt, request, chunk, options));
   }
 

@@ -103,13 +103,17 @@ function checkBroadcast(
 }
 
 /** @throws {UserError} naming what is wrong, where, and what would be right */
-export function checkRequest(request: Request, tokens: number): void {
+export function checkRequest(request: Request, tokens: number, { layers, heads }: Architecture): void {
   for (const name of ["keySegments", "queryGroups"] as const) {
     request[name]?.forEach((weights, i) => {
       checkLength(weights, `${name}[${i}]`, tokens);
       if (!weights.every(Number.isFinite))
         throw new UserError(`${name}[${i}] holds a weight that is not a finite number.`);
     });
+  }
+  const { headWeights } = request;
+  if (headWeights && (headWeights.length !== layers * heads || !headWeights.every(Number.isFinite))) {
+    throw new UserError(`headWeights must be ${layers * heads} finite numbers, one for each head.`);
   }
   const size = request.topMass?.find((k) => !Number.isSafeInteger(k) || k < 1);
   if (size !== undefined)

@@ -60,6 +60,7 @@ export class Report {
     if (plan.logits === "last") forward.logits = zeros(1, vocabulary);
     if (plan.logits === "all") forward.logits = zeros(T, vocabulary);
     if (plan.attention) forward.attention = zeros(L, H, T, T);
+    if (plan.mixture) forward.mixture = zeros(T, T);
     if (plan.scores) forward.scores = zeros(L, T, T);
     this.#forward = forward;
   }
@@ -70,7 +71,7 @@ export class Report {
       architecture: { layers: L, heads: H, keyValueHeads: G },
     } = this;
     const { entropy, maximum, received, pattern, topMass, distances, keyNorm, valueNorm, residualNorm } = this.#forward;
-    const { attention, scores } = this.#forward;
+    const { attention, mixture, scores } = this.#forward;
     const keys = chunk.start + chunk.queries;
     if (entropy) this.#place(entropy, chunk, "entropy", L * H, 1);
     if (maximum) this.#place(maximum, chunk, "maximum", L * H, 1);
@@ -83,6 +84,7 @@ export class Report {
     if (received) this.#addRows(received, floats(chunk.outputs, "received"), L * H * received.dims[2], keys);
     if (distances) this.#addDistances(distances, chunk);
     if (attention) this.#placeRows(attention, floats(chunk.outputs, "attention"), L * H, chunk);
+    if (mixture) this.#placeRows(mixture, floats(chunk.outputs, "mixture"), 1, chunk);
     if (scores) this.#placeRows(scores, floats(chunk.outputs, "scores"), L, chunk);
     if (this.plan.logits) this.#addLogits(chunk);
   }

@@ -16,6 +16,7 @@ export interface Plan {
   readonly norms: boolean;
   readonly logits: false | "loss" | "last" | "all";
   readonly attention: boolean;
+  readonly mixture: boolean;
   readonly scores: boolean;
   readonly keyBias: boolean;
   readonly eviction: boolean;
@@ -35,6 +36,7 @@ export function planOf(prompt: Prompt, request: Request): Plan {
     norms: request.norms ?? false,
     logits: request.logits ?? false,
     attention: request.attention ?? false,
+    mixture: request.headWeights !== undefined,
     scores: request.scores ?? false,
     // What is the same for all layers and heads is part of the mask and needs no graph of its own.
     keyBias: keyBias !== undefined && !isShared(keyBias),
@@ -46,6 +48,7 @@ export function planOf(prompt: Prompt, request: Request): Plan {
 /** Adds the statistics to a graph layer by layer, and stacks the layers of each into one output. */
 export class Statistics {
   readonly #stacks = new Map<string, Value[]>();
+  readonly #mixtures: Value[] = []; // layers × [1, queries · keys]
 
   constructor(
     readonly graph: Graph,
@@ -139,7 +142,17 @@ export class Statistics {
     if (plan.topMass) this.#stack("top mass", this.#topMass(attention));
     if (plan.distances) this.#stack("distances", this.#byDistance(attention));
     if (plan.attention) this.#stack("attention", attention);
+    if (plan.mixture) this.#mixtures.push(this.#mixed(attention, this.#mixtures.length));
     if (plan.scores) this.#stack("scores", this.#reduce("ReduceMean", raw, 0)); // [queries, keys]
+  }
+
+  /** The heads of a layer added up by weight: [1, queries · keys]. */
+  #mixed(attention: Value, layer: number): Value {
+    const { graph } = this;
+    const { layers, heads } = this.architecture;
+    const weights = graph.input("head weights", "float32", [layers, heads]);
+    const ofLayer = graph.node("Gather", [weights, graph.integers(layer)], { axis: 0 }); // [1, heads]
+    return graph.node("MatMul", [ofLayer, graph.node("Reshape", [attention, graph.integers(heads, -1)])]);
   }
 
   /** The largest probabilities in falling order, and for each asked number of them their sum. */
@@ -181,6 +194,7 @@ export class Statistics {
   }
 
   finish(): void {
+    if (this.plan.mixture) this.#stack("mixture", this.graph.node("Sum", this.#mixtures));
     for (const [name, values] of this.#stacks) {
       const stacked = values.length === 1 ? values[0] : this.graph.node("Concat", values, { axis: 0 });
       this.graph.output(name, stacked);

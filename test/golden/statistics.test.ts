@@ -123,6 +123,25 @@ describe.each(architectures)("%s", (name) => {
     });
   });
 
+  test("a mixture of heads is the weighted sum of their matrices, in chunks of any size", async () => {
+    const model = await Model.load(await goldenCheckpoint(name), await backend("cpu"));
+    const { layers, heads } = model.architecture;
+    const ids = (await goldenReference(name)).sequences[0];
+    const headWeights = Float32Array.from({ length: layers * heads }, () => random.normal());
+    const { attention } = await model.forward({ ids }, { attention: true });
+    const size = ids.length ** 2;
+    const sums = Float64Array.from({ length: size }, (_, cell) =>
+      headWeights.reduce((sum, weight, head) => sum + weight * (attention?.data[head * size + cell] ?? 0), 0),
+    );
+    for (const chunk of [256, 7]) {
+      const { mixture } = await model.forward({ ids }, { headWeights }, { chunk });
+      expect(mixture?.dims).toEqual([ids.length, ids.length]);
+      expect(largestError(mixture?.data ?? [], sums)).toBeLessThan(1e-5);
+    }
+    await expect(model.forward({ ids }, { headWeights: headWeights.subarray(1) })).rejects.toThrow(/one for each head/);
+    await model.release();
+  });
+
   test("what is not asked for is not reported", async () => {
     const model = await Model.load(await goldenCheckpoint(name), await backend("cpu"));
     const ids = (await goldenReference(name)).sequences[0];
