@@ -6,6 +6,7 @@ const pool = "forks";
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/fault/reporter.ts"] : [])],
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, testTimeout: 60_000 } },
       { test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000 } },

@@ -4,7 +4,17 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -84,6 +94,30 @@ export class Project {
     const model = this.path("data/models/observatory-8m");
     cpSync(join(checkout, "test/golden/checkpoints/llama"), model, { recursive: true });
     cpSync(join(checkout, "data/models/observatory-8m/tokenizer.json"), join(model, "tokenizer.json"));
+  }
+
+  /** Adds a site of this home page, with our components or without any. */
+  addSite(home: string, { components = false } = {}): void {
+    cpSync(join(checkout, "observablehq.config.ts"), this.path("observablehq.config.ts"));
+    if (components) cpSync(join(checkout, "components"), this.path("components"), { recursive: true });
+    else this.write("components/.keep", "");
+    this.write("src/index.md", home);
+    for (const [, name] of this.read("observablehq.config.ts").matchAll(/path: "\/([\w-]+)"/g)) {
+      this.write(`src/${name}.md`, `# ${name}\n`);
+    }
+    this.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
+    const style = components ? readFileSync(join(checkout, "src/style.css"), "utf8") : "main { color: black; }\n";
+    this.write("src/style.css", style);
+    for (const room of ["components", "engine"]) symlinkSync(`../${room}`, this.path(`src/${room}`));
+    symlinkSync("../loaders", this.path("src/data"));
+  }
+
+  /** Every file of the built site, by its path; none where there is no site. */
+  site(folder = "dist"): Map<string, Buffer> {
+    if (!existsSync(this.path(folder))) return new Map();
+    const entries = readdirSync(this.path(folder), { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+    return new Map(files.sort().map((file) => [file.slice(this.path(folder).length + 1), readFileSync(file)]));
   }
 
   path(name: string): string {

@@ -1,5 +1,5 @@
 /** A page of a preview shows what is being computed, what failed, and the result when it is there, without a reload. */
-import { cpSync, existsSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -27,15 +27,9 @@ let preview: Running;
 let page: Page;
 
 beforeAll(async () => {
-  for (const path of ["observablehq.config.ts", "components"]) {
-    cpSync(new URL(`../../${path}`, import.meta.url), project.path(path), { recursive: true });
-  }
-  cpSync(new URL("../../src/style.css", import.meta.url), project.path("src/style.css"));
-  for (const room of ["components", "engine"]) symlinkSync(`../${room}`, project.path(`src/${room}`));
-  symlinkSync("../loaders", project.path("src/data"));
+  project.addSite(notebook, { components: true });
   const bundled = fileURLToPath(new URL("../../src/.observablehq/cache/_node", import.meta.url)); // by the build before
   if (existsSync(bundled)) cpSync(bundled, project.path("src/.observablehq/cache/_node"), { recursive: true });
-  project.write("src/index.md", notebook);
   browser = await launchChromium();
   project.write("loaders/experiments/counts.ts", counts({ pause: 200 }));
   preview = project.start("preview", "--port", "4500");

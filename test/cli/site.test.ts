@@ -1,8 +1,7 @@
 /** The site, built and previewed, on a project of its own with one page. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -21,27 +20,10 @@ display(await FileAttachment("data/weights/norms.arrow").arrayBuffer());
 `;
 
 const project = new Project();
-beforeAll(() => {
-  cpSync(new URL("../../observablehq.config.ts", import.meta.url), project.path("observablehq.config.ts"));
-  for (const room of ["components", "engine"]) {
-    project.write(`${room}/.keep`, "");
-    project.write("src/style.css", "main { color: black; }\n");
-    symlinkSync(`../${room}`, project.path(`src/${room}`));
-  }
-  symlinkSync("../loaders", project.path("src/data"));
-  project.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
-  for (const name of ["entropy", "sinks", "basin", "positional-bias", "model", "papers"])
-    project.write(`src/${name}.md`, `# ${name}\n`);
-  project.write("src/index.md", page);
-});
+beforeAll(() => project.addSite(page));
 afterAll(() => project.remove());
 
-/** Every file of the built site, by its path. */
-function site(): Map<string, Buffer> {
-  const entries = readdirSync(project.path("dist"), { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
-  return new Map(files.sort().map((file) => [file.slice(project.path("dist/").length), readFileSync(file)]));
-}
+const site = () => project.site();
 
 /** The passport in the table that the page attaches: old versions of it may lie beside it. */
 function passportOf(table: string) {

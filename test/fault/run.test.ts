@@ -143,6 +143,67 @@ describe("a job that fails", () => {
   });
 });
 
+describe("a job that", () => {
+  const failing = (how: string) => (text: string) => text.replace('fail: "", seed: 1', `fail: "${how}", seed: 1`);
+
+  test.each(["hang", "spin"])("%ss for ever can be stopped, and is seen to run", async (how) => {
+    await project.with("loaders/experiments/counts.ts", failing(how), async () => {
+      const run = project.start("run", "counts");
+      await run.until(/counts +━*·* +\d+ %/);
+      const rows: object[] = JSON.parse((await project.run("status", "--json")).stdout);
+      expect(rows).toContainEqual(expect.objectContaining({ experiment: "counts", state: "running" }));
+      run.kill("SIGTERM");
+      expect((await run.finished).code).toBe(130);
+      await expectNoProcesses();
+      expect(stored()).toEqual([]);
+    });
+  });
+
+  test("prints garbage has a result without it", async () => {
+    await project.with("loaders/experiments/counts.ts", failing("garbage"), async () => {
+      const { code, stdout } = await project.run("run", "counts", "--out", "copies");
+      expect(stdout).toMatch(/^counts: Counting\n {2}enough +replicated +20 \[20, 20\] +n = 20\n/);
+      expect(stdout).not.toContain("ARROW1");
+      expect(code).toBe(0);
+    });
+  });
+});
+
+describe("with another clock", () => {
+  /** In this process's children, and theirs. */
+  async function under<T>(years: number, work: () => Promise<T>): Promise<T> {
+    const shift = years * 365 * 24 * 3600 * 1000;
+    const clock = `const now = Date.now; Date.now = () => now() + ${shift}; globalThis.Date = class extends Date { constructor(...a) { super(...(a.length ? a : [Date.now()])); } };`;
+    process.env.NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(clock)}`;
+    try {
+      return await work();
+    } finally {
+      delete process.env.NODE_OPTIONS;
+    }
+  }
+
+  test("results stay fresh, and keep their bytes", async () => {
+    await under(-30, () => project.run("run", "counts", "--out", "copies"));
+    const before = readFileSync(project.path("copies/counts/squares.arrow"));
+    expect(JSON.parse(project.read("copies/counts/passport.json")).date).toMatch(/^(19|200)/);
+    const { stderr } = await under(30, () => project.run("run", "counts"));
+    expect(stderr).toMatch(/^counts is fresh/);
+    await under(30, () => project.run("run", "counts", "--fresh", "--out", "copies"));
+    expect(readFileSync(project.path("copies/counts/squares.arrow"))).toEqual(before);
+  });
+
+  test("a run that is at work is waited for, not taken for dead", async () => {
+    const slower = ["--set", "pause=400"];
+    const first = project.start("run", "counts", ...slower);
+    await first.until(/counts +━/);
+    const second = await under(30, () => project.run("run", "counts", ...slower));
+    expect(second.stderr).toMatch(/counts +waiting: another process computes it/);
+    expect(second.code).toBe(0);
+    expect((await first.finished).code).toBe(0);
+    expect(stored()).toHaveLength(1);
+  });
+});
+
 test("a corrupt result is set aside, which is said, and computed again to the same bytes", async () => {
   await project.run("run", "counts");
   const [key] = stored();
