@@ -37,7 +37,7 @@ export function meter(label: string, total: number, options: MeterOptions): Mete
       const now = clock();
       if (now - said < (out.isTTY ? redraw : plainStep)) return;
       said = now;
-      const rate = (1000 * (done - before)) / (now - begun);
+      const rate = Math.max(0, 1000 * (done - before)) / (now - begun); // what is done falls where work begins again
       const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : "";
       const text = `${label}: ${show(done)} of ${show(total)}, ${show(rate)}/s${left}`;
       out.write(out.isTTY ? `\r\x1b[K${color.dim(text)}` : `${text}\n`);

@@ -59,7 +59,7 @@ export class ArrowFile {
     const draft = `${path}.${process.pid}.tmp`;
     const handle = await open(draft, "w");
     const head = tableToIPC(new Table(schema), "stream");
-    await handle.write(head.subarray(0, firstMessageEnd(head)));
+    await handle.appendFile(head.subarray(0, firstMessageEnd(head)));
     return new ArrowFile(path, draft, handle, schema, columns);
   }
 
@@ -89,7 +89,7 @@ export class ArrowFile {
     const children = this.#buffers.map((values, i) => columnData(fields[i].type, values.subarray(0, this.#filled)));
     const data = makeData({ type: new Struct(fields), length: this.#filled, nullCount: 0, children });
     const stream = tableToIPC(new Table(this.schema, new RecordBatch(this.schema, data)), "stream");
-    await this.handle.write(stream.subarray(firstMessageEnd(stream), stream.length - endOfStream.length));
+    await this.handle.appendFile(stream.subarray(firstMessageEnd(stream), stream.length - endOfStream.length));
     this.#rows += this.#filled;
     this.#filled = 0;
   }
@@ -97,7 +97,7 @@ export class ArrowFile {
   /** Writes the rest and the end marker, and flushes to the disk; `publish` is then a rename. */
   async finish(): Promise<void> {
     await this.#flush();
-    await this.handle.write(endOfStream);
+    await this.handle.appendFile(endOfStream);
     await this.handle.sync();
     await this.handle.close();
   }

@@ -10,7 +10,7 @@ import type { Model } from "../../engine/model.js";
 import { messages } from "../messages.js";
 import { errorCode } from "../store/system.js";
 import { ArrowFile } from "./arrow-file.js";
-import { addLogits, addReceived, addRows, addStatistics, type TableName, tables } from "./tables.js";
+import { addLogits, addReceived, addRows, addStatistics, given, ofHead, type TableName, tables } from "./tables.js";
 
 /** What comes out besides the statistics of every row and what every key receives. */
 export interface CaptureOptions {
@@ -21,7 +21,7 @@ export interface CaptureOptions {
 
 export interface CaptureProgress {
   readonly signal: AbortSignal;
-  /** @param tokens of all sequences that are done */
+  /** @param tokens that went through the model, of `tokensOf` */
   readonly progress: (tokens: number) => void;
 }
 
@@ -54,18 +54,25 @@ export async function capture(
   try {
     for (const name of wanted) files.set(name, await ArrowFile.create(pathOf(folder, name), tables[name], metadata));
     let done = 0;
+    const run = async (ids: Int32Array, request: Request) => {
+      const forward = await model.forward({ ids }, request, { signal, progress: (tokens) => progress(done + tokens) });
+      done += ids.length;
+      return forward;
+    };
     for (const [index, ids] of sequences.entries()) {
-      const forward = await model.forward({ ids }, requestFor(ids.length, { logits, rows }), {
-        signal,
-        progress: (queries) => progress(done + queries),
-      });
+      const together = rows.length > 0 && fitTogether(ids, architecture);
+      const forward = await run(ids, requestFor(ids.length, logits, together));
       const visible = architecture.blocks.map(({ attention }) => visibleKeys({ ids }, attention.window));
       const filling = { sequence: index, forward, architecture, visible };
       await fill("statistics", (file) => addStatistics(file, filling));
       await fill("received", (file) => addReceived(file, filling));
       await fill("logits", (file) => addLogits(file, filling));
-      await fill("rows", (file) => addRows(file, filling, rows));
-      done += ids.length;
+      for (const place of rows) {
+        const matrix = together
+          ? ofHead(forward.attention, place)
+          : await run(ids, { headWeights: oneHead(place, architecture) }).then(({ mixture }) => given(mixture).data);
+        await fill("rows", (file) => addRows(file, filling, place, matrix));
+      }
     }
     for (const file of files.values()) await file.finish();
     for (const name of tableNames) if (!files.has(name)) await rm(pathOf(folder, name), { force: true });
@@ -79,28 +86,45 @@ export async function capture(
 
 const pathOf = (folder: string, name: TableName): string => join(folder, `${name}.arrow`);
 
-function requestFor(tokens: number, { logits, rows }: CaptureOptions): Request {
+function requestFor(tokens: number, logits: CaptureOptions["logits"], attention: boolean): Request {
   return {
     ...rowRequest(tokens),
     queryGroups: [new Float32Array(tokens).fill(1)],
     ...(logits === "none" ? {} : { logits }),
-    ...(rows.length > 0 ? { attention: true } : {}),
+    attention,
   };
 }
 
-/** What a forward pass may hold for `--rows` or `--logits all`, in bytes. */
-const largestTensor = 2 ** 31;
+const oneHead = ({ layer, head }: HeadPlace, { layers, heads }: Architecture): Float32Array =>
+  new Float32Array(layers * heads).fill(1, layer * heads + head, layer * heads + head + 1);
 
-/** @throws {UserError} where what is asked for would take more memory than there may be */
+/** Values that one tensor of a forward pass may hold: 1 GiB for the matrices of all heads, 2 GiB for one of anything. */
+const mostTogether = 2 ** 28;
+const most = 2 ** 29;
+
+/** Whether the matrices of all heads can come from one pass; otherwise each takes a pass of its own. */
+const fitTogether = (ids: Int32Array, { layers, heads }: Architecture): boolean =>
+  layers * heads * ids.length ** 2 <= mostTogether;
+
+/** How many tokens go through the model in all passes of a capture. */
+export function tokensOf(
+  sequences: readonly Int32Array[],
+  architecture: Architecture,
+  { rows }: CaptureOptions,
+): number {
+  const passes = (ids: Int32Array) => (fitTogether(ids, architecture) ? 1 : 1 + rows.length);
+  return sequences.reduce((sum, ids) => sum + passes(ids) * ids.length, 0);
+}
+
+/** @throws {UserError} where what is asked for would take more memory than it may */
 export function checkSize(
   sequences: readonly Int32Array[],
-  { layers, heads, vocabulary }: Architecture,
+  { vocabulary }: Architecture,
   { logits, rows }: CaptureOptions,
 ): void {
   const tokens = Math.max(...sequences.map((ids) => ids.length));
-  const most = largestTensor / Float32Array.BYTES_PER_ELEMENT;
-  if (rows.length > 0 && layers * heads * tokens ** 2 > most) {
-    throw new UserError(messages.rowsTooLarge(tokens, Math.floor(Math.sqrt(most / (layers * heads)))));
+  if (rows.length > 0 && tokens ** 2 > most) {
+    throw new UserError(messages.rowsTooLarge(tokens, Math.floor(Math.sqrt(most))));
   }
   if (logits === "all" && tokens * vocabulary > most) {
     throw new UserError(messages.logitsTooLarge(tokens, Math.floor(most / vocabulary)));

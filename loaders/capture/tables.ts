@@ -83,29 +83,30 @@ export async function addLogits(file: ArrowFile, { sequence, forward: { logits, 
   }
 }
 
-/** @param chosen the heads whose matrices are wanted */
-export async function addRows(file: ArrowFile, { sequence, forward, visible }: Filling, chosen: readonly HeadPlace[]) {
-  const { attention, tokens } = forward;
-  for (const place of chosen) {
-    const matrix = ofHead(attention, place); // [queries · keys]
-    for (let query = 0; query < tokens; ++query) {
-      const length = visible[place.layer][query];
-      const first = query + 1 - length;
-      const row = matrix.subarray(query * tokens + first, (query + 1) * tokens);
-      await file.append(length, sequence, place.layer, place.head, query, { from: first }, row);
-    }
+/** @param matrix the attention of the head at that place, [queries · keys] */
+export async function addRows(
+  file: ArrowFile,
+  { sequence, forward: { tokens }, visible }: Filling,
+  { layer, head }: HeadPlace,
+  matrix: Float32Array,
+) {
+  for (let query = 0; query < tokens; ++query) {
+    const length = visible[layer][query];
+    const first = query + 1 - length;
+    const row = matrix.subarray(query * tokens + first, query * tokens + query + 1);
+    await file.append(length, sequence, layer, head, query, { from: first }, row);
   }
 }
 
 /** The part of a tensor [layers, heads, …] that is one head's. */
-function ofHead(values: Values | undefined, { layer, head }: HeadPlace): Float32Array {
+export function ofHead(values: Values | undefined, { layer, head }: HeadPlace): Float32Array {
   const { data, dims } = given(values);
   const size = data.length / (dims[0] * dims[1]);
   const start = (layer * dims[1] + head) * size;
   return data.subarray(start, start + size);
 }
 
-function given(values: Values | undefined): Values {
+export function given(values: Values | undefined): Values {
   if (!values) throw new Error("the forward pass lacks something that was asked for");
   return values;
 }

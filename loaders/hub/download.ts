@@ -37,10 +37,9 @@ export async function download(
   if ((await sizeOf(blob)) === file.size) return;
   const { endpoint } = connection.environment;
   const url = `${endpoint}/${connection.model.name}/resolve/${revision}/${encodeURIComponent(file.path)}`;
-  const resumed = (await sizeOf(incomplete(blob))) !== undefined;
   const transfer = new Transfer(connection, url, file, incomplete(blob), progress);
-  // What an earlier pull left may be damaged: then one from the beginning decides.
-  const sound = (await transfer.run()) || (resumed && (await transfer.run()));
+  // What was put together from parts may be damaged where they meet: then one from the beginning decides.
+  const sound = (await transfer.run()) || (transfer.pieced && (await transfer.run()));
   if (!sound) {
     await rm(incomplete(blob), { force: true });
     throw new Unavailable(messages.hubWrongBytes(endpoint, connection.model.name, file.path, file.hash.hex));
@@ -54,6 +53,8 @@ async function sizeOf(path: string): Promise<number | undefined> {
 }
 
 class Transfer {
+  /** Whether what is there came in several parts, of this pull or an earlier one. */
+  pieced = false;
   #received = 0;
   #hash: Hash;
   /** Set where the server sends parts of something else than the file, such as its compressed form. */
@@ -97,19 +98,16 @@ class Transfer {
     this.#hash = this.#newHash();
     const { size } = await handle.stat();
     if (size > this.file.size) return this.#restart(handle);
-    if (size > 0) for await (const bytes of createReadStream(this.path, { end: size - 1 })) this.#take(bytes);
+    if (size === 0) return;
+    this.pieced = true;
+    for await (const bytes of createReadStream(this.path, { end: size - 1 })) this.#hash.update(bytes);
+    this.#received = size;
   }
 
   async #restart(handle: FileHandle): Promise<void> {
     await handle.truncate(0);
     this.#received = 0;
     this.#hash = this.#newHash();
-  }
-
-  #take(bytes: Uint8Array): void {
-    this.#hash.update(bytes);
-    this.#received += bytes.length;
-    this.progress(this.#received);
   }
 
   async #receiveAll(handle: FileHandle): Promise<void> {
@@ -142,8 +140,10 @@ class Transfer {
           await this.#restart(handle);
           return this.#cut("it sends more");
         }
-        await handle.write(bytes);
-        this.#take(bytes);
+        await handle.appendFile(bytes);
+        this.#hash.update(bytes);
+        this.#received += bytes.length;
+        this.progress(this.#received);
       }
       return this.#cut("it sends no more");
     } catch (error) {
@@ -153,7 +153,9 @@ class Transfer {
   }
 
   #ask(signal: AbortSignal): Promise<Response> {
-    const range = this.#received > 0 && !this.#wholeOnly ? { range: `bytes=${this.#received}-` } : undefined;
+    const resumes = this.#received > 0 && !this.#wholeOnly;
+    this.pieced ||= resumes;
+    const range = resumes ? { range: `bytes=${this.#received}-` } : undefined;
     return this.connection.fetch(this.url, { headers: { "accept-encoding": "identity", ...range }, signal });
   }
 

@@ -171,7 +171,19 @@ describe("options", () => {
       expect.stringMatching(/^The prompt has \d+ tokens and the model was trained on 2048: .* extrapolation\.$/),
       "",
     ]);
-    await observatory("capture", "--text", text, "--out", "bare", "--logits", "none", "--bos", "never");
+    await observatory(
+      "capture",
+      "--text",
+      text,
+      "--out",
+      "bare",
+      "--logits",
+      "none",
+      "--bos",
+      "never",
+      "--rows",
+      "3.2",
+    );
     const [withStart, bare] = ["text", "bare"].map((folder) => read(folder, "statistics"));
     const tokens = withStart.numRows / 64;
     expect(tokens).toBeGreaterThan(2048);
@@ -179,6 +191,14 @@ describe("options", () => {
     expect(withStart.batches.length).toBe(Math.ceil(withStart.numRows / 65_536));
     const expected = Int32Array.from({ length: withStart.numRows }, (_, i) => i % tokens);
     expect(Buffer.compare(Buffer.from(column(withStart, "query") as Int32Array), Buffer.from(expected))).toBe(0);
+    const rows = read("bare", "rows"); // too long for the matrices of all heads at once
+    expect(rows.numRows).toBe(((tokens - 1) * tokens) / 2);
+    const largest = new Float32Array(tokens - 1);
+    const [queries, probabilities] = [column(rows, "query"), column(rows, "probability")];
+    for (let i = 0; i < rows.numRows; ++i) largest[queries[i]] = Math.max(largest[queries[i]], probabilities[i]);
+    const head = (3 * 8 + 2) * (tokens - 1);
+    const maximum = column(bare, "maximum") as Float32Array;
+    expect(largestError(largest, maximum.subarray(head, head + tokens - 1))).toBeLessThan(1e-6);
     expect(JSON.parse(withStart.schema.metadata.get("passport") ?? "").beyond_trained_length).toBe(true);
   });
 });

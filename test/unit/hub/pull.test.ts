@@ -211,6 +211,10 @@ describe("a hub that misbehaves", () => {
     await expectWhole(await fetchModel());
     await rm(cache, { recursive: true });
     await mkdir(blobsFolder(), { recursive: true });
+    await writeFile(leftover(), new Uint8Array(weights.length));
+    await expectWhole(await fetchModel());
+    await rm(cache, { recursive: true });
+    await mkdir(blobsFolder(), { recursive: true });
     await writeFile(leftover(), new Uint8Array(weights.length + 10));
     await expectWhole(await fetchModel());
   });
@@ -226,6 +230,24 @@ describe("a hub that misbehaves", () => {
     await expectRefusal(fetchModel(), Unavailable, /for org\/tiny-llama\/model\.safetensors is not the file it lists/);
     expect(await readdir(blobsFolder())).not.toContain(sha256(weights));
     expect((await readdir(blobsFolder())).join()).not.toContain("incomplete");
+  });
+
+  test("sends a damaged part after a cut: the file is fetched again, from its beginning", async () => {
+    await serve();
+    server.misbehave = ({ origin, range }, response, content) => {
+      if (origin !== "storage" || !content) return false;
+      const first = server.fetched("model.safetensors").length === 1;
+      if (first) sendCut(response, content, 30_000);
+      else if (range)
+        sendContent(
+          response,
+          content.map((byte, i) => (i === content.length - 1 ? byte ^ 1 : byte)),
+          range,
+        );
+      return first || Boolean(range);
+    };
+    await expectWhole(await fetchModel());
+    expect(server.fetched("model.safetensors").map(({ range }) => Boolean(range))).toEqual([false, true, false]);
   });
 
   test("changes a small file on the way", async () => {
