@@ -5,3 +5,9 @@ export async function benchCpuCommand(): Promise<number> {
   const { benchCpu } = await import("../bench/cpu.js");
   return (await benchCpu()) ? exitCodes.ok : exitCodes.failed;
 }
+
+/** @returns the code to exit with: that of a failure where something is beyond its limit */
+export async function benchStoreCommand(): Promise<number> {
+  const { benchStore } = await import("../bench/store.js");
+  return (await benchStore()) ? exitCodes.ok : exitCodes.failed;
+}

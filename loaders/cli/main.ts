@@ -214,6 +214,14 @@ function programOf(): Command {
       process.exitCode = await benchCpuCommand();
     });
 
+  bench
+    .command("store")
+    .description("what the store and the scheduler cost and save on this project: takes some five minutes")
+    .action(async () => {
+      const { benchStoreCommand } = await import("./bench.js");
+      process.exitCode = await benchStoreCommand();
+    });
+
   const models = program.command("models").description("fetch, list, check and make models").helpCommand(false);
   models
     .command("pull")

@@ -136,7 +136,10 @@ let pending = 0;
 let ticking: NodeJS.Timeout | undefined;
 
 /** Dawn's callbacks can starve while Node's event loop sleeps, so a timer wakes it until what was asked for is there. */
-export function keepTicking<K extends string>(prototype: { [name in K]: (...args: never[]) => Promise<unknown> }, name: K) {
+export function keepTicking<K extends string>(
+  prototype: { [name in K]: (...args: never[]) => Promise<unknown> },
+  name: K,
+) {
   const method = prototype[name];
   prototype[name] = async function (this: unknown, ...args) {
     if (pending++ === 0) ticking = setInterval(() => {}, 1);

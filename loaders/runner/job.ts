@@ -114,7 +114,8 @@ function modulesOf({ experiment, model, device }: Job): string[] {
  * does not stop the others. A UserError among the reasons says that the model cannot be used.
  */
 export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Identity>[]> {
-  const code = codeOf(root, Object.fromEntries(jobs.map((job) => [job.experiment, modulesOf(job)])));
+  const bundle = ({ experiment, device }: Job) => [experiment, device].filter(Boolean).join("@");
+  const code = codeOf(root, Object.fromEntries(jobs.map((job) => [bundle(job), modulesOf(job)])));
   const inputHash = memoized(hashInput);
   const modelHashes = memoized(hashModel);
   return Promise.allSettled(
@@ -122,7 +123,7 @@ export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Ide
       const inputs = Object.entries(job.inputs).map(async ([name, file]) => [name, await inputHash(file)] as const);
       const model = job.model === undefined ? undefined : modelHashes(job.model);
       const hashed = Promise.all([Promise.all(inputs), model]);
-      const [{ hash, sources, packages }, [inputHashes, hashes]] = await Promise.all([code[job.experiment], hashed]);
+      const [{ hash, sources, packages }, [inputHashes, hashes]] = await Promise.all([code[bundle(job)], hashed]);
       const keyParts: KeyParts = {
         experiment: job.experiment,
         code: hash,

@@ -102,6 +102,10 @@ describe("a committed result", () => {
     });
     const asked = await project.run("run", "weights", "--device", "cpu");
     expect(asked.stderr).toMatch(/^weights has to be computed: .*the device changed from "wasm" to "cpu"/);
+    const again = await project.run("run", "weights", "--device", "cpu");
+    expect(again.stderr).toMatch(/^weights is fresh: \.observatory\/store/);
+    rmSync(project.path("data/results"), { recursive: true });
+    expect(await stateOf("weights")).toMatchObject({ state: "fresh" }); // under the key of the processor, as it was stored
   });
 
   test("is of the bundled model, and of no other", async () => {
