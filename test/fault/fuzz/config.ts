@@ -43,6 +43,9 @@ export const spoiltConfigs: Record<string, Spoil> = {
     const key = random.pick(sizes(values));
     values[key] = Number(values[key]) + 1 + random.int(3);
   }),
+  "wrong vocabulary": config((values, random) => {
+    values.vocab_size = Number(values.vocab_size) + random.pick([-100, -1, 1, 50_000]);
+  }),
   "size that is none": config((values, random) => {
     values[random.pick(sizes(values))] = random.pick<unknown>([0, -1, 1.5, "32", true, [], 1e300]);
   }),
