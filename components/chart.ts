@@ -4,14 +4,15 @@
  */
 import { changeset, type Loader, loader, parse, type Spec as VegaSpec, View } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
-import { compile, type TopLevelSpec } from "vega-lite";
+import { compile } from "vega-lite";
 import { Handler } from "vega-tooltip";
+import { complete, type Sheet } from "./complete.js";
 import type { Row } from "./database.js";
 import { element } from "./element.js";
 import { cell } from "./format.js";
 import type { Mode } from "./palette.js";
 import { type Caption, FONT, PIXELS, pngOf, svgOf } from "./picture.js";
-import { mode, onModeChange, vegaConfig } from "./theme.js";
+import { mode, onModeChange } from "./theme.js";
 
 /** What a spec can depend on besides its rows' values. */
 export interface Surroundings {
@@ -40,12 +41,6 @@ const tooltip = new Handler({
   },
 });
 
-function complete(unit: Unit, width: number, height: number | undefined): TopLevelSpec {
-  const composed = ["facet", "repeat", "hconcat", "vconcat", "concat"].some((name) => name in unit);
-  const size = composed ? {} : { width, ...(height ? { height } : {}), autosize: { type: "fit", contains: "padding" } };
-  return { ...size, ...unit, data: { name: "rows" } } as TopLevelSpec;
-}
-
 /** About the width of a letter of an axis title, in pixels. */
 const LETTER = 6.4;
 
@@ -71,17 +66,10 @@ const refuse = async () => {
 /** Readers can edit specs, and addresses can hold them: no data, image or link comes from elsewhere. */
 const noLoader: Loader = { ...loader(), load: refuse, sanitize: refuse, http: refuse, file: refuse };
 
-interface Sheet {
-  readonly width: number;
-  readonly height: number | undefined;
-  readonly mode: Mode;
-  readonly font?: string;
-}
-
 /** Builds a view that is not yet on the page. */
-function viewOf(unit: Unit, rows: readonly Row[], { width, height, mode: of, font }: Sheet): View {
-  const vega: VegaSpec = compile(complete(unit, width, height), { config: vegaConfig(of, width, font) }).spec;
-  const runtime = parse(wrapTitles(vega, width), undefined, { ast: true });
+function viewOf(unit: Unit, rows: readonly Row[], sheet: Sheet): View {
+  const vega: VegaSpec = compile(complete(unit, sheet)).spec;
+  const runtime = parse(wrapTitles(vega, sheet.width), undefined, { ast: true });
   const view = new View(runtime, { expr: expressionInterpreter, renderer: "none", loader: noLoader });
   return view.data("rows", [...rows]);
 }

@@ -10,8 +10,8 @@ import { element } from "./element.js";
 import { passportElement, warning } from "./passport.js";
 import { type OnProgress, ProgressView } from "./progress.js";
 import { type Selection, Selector } from "./selection.js";
-import { bind, type Parameters } from "./sql.js";
-import { arrow, csv, outdent, save } from "./takeaway.js";
+import { bind, outdent, type Parameters } from "./sql.js";
+import { arrow, csv, save } from "./takeaway.js";
 import { type Edits, type Format, Workbench } from "./workbench.js";
 
 export interface FigureOptions {

@@ -21,3 +21,15 @@ export function bind(sql: string, parameters: Parameters = {}): string {
     return literal(parameters[name]);
   });
 }
+
+/** A query that stood indented in the code of its page. */
+export function outdent(sql: string): string {
+  const lines = sql.split("\n");
+  const indent = Math.min(
+    ...lines
+      .slice(1)
+      .filter((line) => line.trim())
+      .map((line) => line.length - line.trimStart().length),
+  );
+  return Number.isFinite(indent) ? [lines[0], ...lines.slice(1).map((line) => line.slice(indent))].join("\n") : sql;
+}

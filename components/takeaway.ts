@@ -3,18 +3,6 @@ import { Schema, Table, tableToIPC } from "apache-arrow";
 import type { Row, TableInfo } from "./database.js";
 import { element } from "./element.js";
 
-/** A query that stood indented in the code of its page. */
-export function outdent(sql: string): string {
-  const lines = sql.split("\n");
-  const indent = Math.min(
-    ...lines
-      .slice(1)
-      .filter((line) => line.trim())
-      .map((line) => line.length - line.trimStart().length),
-  );
-  return Number.isFinite(indent) ? [lines[0], ...lines.slice(1).map((line) => line.slice(indent))].join("\n") : sql;
-}
-
 /** The whole table behind a query: the file, and what each column means. */
 export function tableCard({ name, meaning, columns, href }: TableInfo): HTMLElement {
   const entries = columns.flatMap(({ name: column, meaning: of, unit }) => [

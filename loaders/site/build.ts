@@ -16,6 +16,7 @@ import { siteDefects } from "./check.js";
 import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
+import { writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
 
 const staging = join(workFolder, "site");
@@ -44,7 +45,8 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   await cacheDatabaseModule();
   await render(debug);
-  await polishPages();
+  const charted = await polishPages();
+  await writeNotebooks(staging, charted);
   signal.throwIfAborted();
   const foreign = (await foreignData(staging, results)).map(messages.foreignData);
   const defects = [...foreign, ...(await siteDefects(staging))];
@@ -91,10 +93,15 @@ async function computed(plans: readonly Plan[], debug: boolean, signal: AbortSig
   return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome : []));
 }
 
-async function polishPages(): Promise<void> {
-  const files = await readdir(staging, { recursive: true });
+/** Gives the pages that have charts. */
+async function polishPages(): Promise<string[]> {
+  const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html"));
   const read = (file: string) => readFile(join(staging, file), "utf8");
-  for (const file of files.filter((name) => name.endsWith(".html"))) {
-    await writeFile(join(staging, file), await publishable(file, read));
+  const charted: string[] = [];
+  for (const file of files) {
+    const page = await publishable(file, read);
+    await writeFile(join(staging, file), page.html);
+    if (page.hasCharts) charted.push(file);
   }
+  return charted;
 }

@@ -1,6 +1,15 @@
 /** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
-import { html, parse, serialize, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { basename } from "node:path";
+import {
+  html,
+  parse,
+  parseFragment,
+  serialize,
+  type DefaultTreeAdapterTypes as Tree,
+  defaultTreeAdapter as tree,
+} from "parse5";
 import { makeStandalone } from "./not-found.js";
+import { FORMATS } from "./notebook/formats.js";
 import { addPlaceholders } from "./placeholders.js";
 import { addPolicy } from "./policy.js";
 
@@ -10,15 +19,31 @@ export function polish(text: string): string {
   return serialize(document);
 }
 
+export interface Publishable {
+  readonly html: string;
+  readonly hasCharts: boolean;
+}
+
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
  * policy forbids). `read` gives the text of a file of the site.
  */
-export async function publishable(file: string, read: (path: string) => Promise<string>): Promise<string> {
-  const document = polished(await read(file));
+export async function publishable(file: string, read: (path: string) => Promise<string>): Promise<Publishable> {
+  const text = await read(file);
+  const hasCharts = /\bfigure\(\{/.test(text);
+  const document = polished(text);
+  if (hasCharts) addDownloads(document, basename(file, ".html"));
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
-  return serialize(document);
+  return { html: serialize(document), hasCharts };
+}
+
+/** A line at the end of the page with the files that the build writes beside it. */
+function addDownloads(document: Tree.Document, name: string): void {
+  const main = [...elements(document)].find(({ tagName }) => tagName === "main");
+  const links = Object.entries(FORMATS).map(([ending, title]) => `<a href="./${name}.${ending}" download>${title}</a>`);
+  const line = parseFragment(`<p class="take-away">Take this page away: ${links.join(", ")}.</p>`);
+  if (main) for (const node of [...line.childNodes]) tree.appendChild(main, node);
 }
 
 function polished(text: string): Tree.Document {

@@ -1,0 +1,42 @@
+/** The pages' database in Node: the same DuckDB, over the same Arrow files. */
+import { createRequire } from "node:module";
+import * as duckdb from "@duckdb/duckdb-wasm/blocking";
+
+export type Row = Readonly<Record<string, unknown>>;
+
+export class NodeDatabase {
+  readonly #connection: duckdb.DuckDBConnection;
+
+  private constructor(connection: duckdb.DuckDBConnection) {
+    this.#connection = connection;
+  }
+
+  static async open(): Promise<NodeDatabase> {
+    const wasm = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+    const bundle = { mainModule: wasm, mainWorker: "" };
+    const db = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
+    await db.instantiate(() => {});
+    db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });
+    return new NodeDatabase(db.connect());
+  }
+
+  /** Replaces a table of that name, which an earlier page had. */
+  insert(name: string, stream: Uint8Array): void {
+    this.#connection.query(`DROP TABLE IF EXISTS "${name}"`);
+    this.#connection.insertArrowFromIPCStream(stream.slice(), { name, create: true });
+  }
+
+  query(sql: string): Row[] {
+    const table = this.#connection.query(sql);
+    const columns = table.schema.fields.map((field, i) => [field.name, table.getChildAt(i)!] as const);
+    return Array.from({ length: table.numRows }, (_, i) =>
+      Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
+    );
+  }
+}
+
+/** Lists and structs as JSON has them. */
+function plain(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  return typeof value === "object" && value !== null ? JSON.parse(JSON.stringify(value)) : value;
+}

@@ -1,0 +1,247 @@
+/**
+ * What a built page shows when it is opened, found without a browser: its cells run in Node, with the site's own chart
+ * builders and formats, its database in Node, and every control at its first value.
+ */
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { RecordBatchReader } from "apache-arrow";
+import { parse } from "parse5";
+import { attribute, elements, textOf } from "../html.js";
+import type { NodeDatabase, Row } from "./database.js";
+
+/** A chart, as the page's code describes it. */
+export interface ShownFigure {
+  readonly kind: "figure";
+  readonly claim: string;
+  readonly note?: string;
+  readonly sql: string;
+  readonly rows: readonly Row[];
+  /** Whole Vega-Lite, but for the rows. */
+  readonly spec: object;
+}
+
+export interface ShownVerdicts {
+  readonly kind: "verdicts";
+  readonly rows: readonly Row[];
+}
+
+export type Shown = ShownFigure | ShownVerdicts | { readonly kind: "text"; readonly text: string };
+
+/** The parts of a passport that a citation names. */
+export interface CitedPassport {
+  readonly experiment: string;
+  readonly key: string;
+  readonly date: string;
+  readonly commit?: string;
+  readonly parameters?: Readonly<Record<string, unknown>>;
+}
+
+export interface PageContent {
+  /** What each cell shows, in the order of the page. */
+  readonly cells: readonly (readonly Shown[])[];
+  /** Addresses of the Arrow files, relative to the page, by the name of their table. */
+  readonly tables: ReadonlyMap<string, string>;
+  /** One for each run whose results the page shows. */
+  readonly passports: readonly CitedPassport[];
+}
+
+/** A cell as Framework compiles it. */
+interface Cell {
+  readonly inputs?: readonly string[];
+  readonly outputs?: readonly string[];
+  readonly body: (...inputs: unknown[]) => unknown;
+}
+
+/** What pages give to `figure`; components/figure.ts describes it. */
+interface FigureOptions {
+  readonly claim: string | ((rows: readonly Row[]) => string);
+  readonly sql: string;
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly spec: object | ((surroundings: object) => object);
+  readonly height?: number;
+  readonly note?: string;
+  readonly select?: { readonly value: unknown };
+}
+
+/** The functions of the site that are run as they are, because they need no document. */
+interface SiteFunctions {
+  bind(sql: string, parameters?: FigureOptions["params"]): string;
+  outdent(sql: string): string;
+  complete(unit: object, sheet: object): object;
+}
+
+type Names = Readonly<Record<string, unknown>>;
+
+const PURE = ["format", "palette", "specs"];
+
+/** Pixels: the width of a cell's output. */
+const WIDTH = 640;
+
+/** Stands for whatever has no meaning without a document. */
+const inert: object = new Proxy(() => inert, {
+  get: (_, name) => {
+    if (name === Symbol.toPrimitive) return () => "";
+    if (name === Symbol.iterator) return () => [][Symbol.iterator]();
+    return name === "then" ? undefined : inert;
+  },
+});
+
+/** With what browsers have, and Node from version 21 on. */
+class BrowserMap<K, V> extends Map<K, V> {
+  static groupBy<K, V>(values: Iterable<V>, keyOf: (value: V, index: number) => K): Map<K, V[]> {
+    const groups = new Map<K, V[]>();
+    let index = 0;
+    for (const value of values) {
+      const key = keyOf(value, index++);
+      groups.set(key, [...(groups.get(key) ?? []), value]);
+    }
+    return groups;
+  }
+}
+
+/** Reads one page of the site in `folder`. @throws {Error} where one of its cells fails */
+export async function readPage(folder: string, file: string, db: NodeDatabase): Promise<PageContent> {
+  const scripts = [...elements(parse(await readFile(join(folder, file), "utf8")))];
+  const modules = scripts.filter((element) => attribute(element, "type") === "module").map(textOf);
+  const code = modules.find((text) => /^define\(/m.test(text)) ?? "";
+  const { bind, outdent } = (await siteModule(folder, "sql")) as Pick<SiteFunctions, "bind" | "outdent">;
+  const { complete } = (await siteModule(folder, "complete")) as Pick<SiteFunctions, "complete">;
+  return new Page(folder, db, { bind, outdent, complete }).run(code);
+}
+
+async function siteModule(folder: string, name: string): Promise<unknown> {
+  const components = join(folder, "_import/components");
+  const file = (await readdir(components)).find((file) => file.startsWith(`${name}.`));
+  if (!file) throw new Error(`The site has no module ${name}.`);
+  return import(pathToFileURL(join(components, file)).href);
+}
+
+class Page {
+  readonly #folder: string;
+  readonly #db: NodeDatabase;
+  readonly #site: SiteFunctions;
+  readonly #files = new Map<string, string>();
+  readonly #tables = new Map<string, string>();
+  readonly #passports = new Map<string, CitedPassport>();
+  readonly #results = new Map<Cell, Promise<unknown>>();
+  readonly #shown = new Map<Cell, Shown[]>();
+  readonly #owners = new Map<string, Cell>();
+
+  constructor(folder: string, db: NodeDatabase, site: SiteFunctions) {
+    this.#folder = folder;
+    this.#db = db;
+    this.#site = site;
+  }
+
+  async run(code: string): Promise<PageContent> {
+    const cells: Cell[] = [];
+    const text = code.replace(/^import \{.*$/gm, "").replaceAll("import(", "load(");
+    new Function("define", "registerFile", "load", "Map", text)(
+      (cell: Cell) => cells.push(cell),
+      (name: string, { path }: { path: string }) => this.#files.set(name, path),
+      (address: string) => this.#load(address),
+      BrowserMap,
+    );
+    for (const cell of cells) for (const name of cell.outputs ?? []) this.#owners.set(name, cell);
+    for (const cell of cells) await this.#result(cell);
+    const shown = cells.map((cell) => this.#shown.get(cell) ?? []);
+    return { cells: shown, tables: this.#tables, passports: [...this.#passports.values()] };
+  }
+
+  #result(cell: Cell): Promise<unknown> {
+    const result = this.#results.get(cell) ?? this.#runCell(cell);
+    this.#results.set(cell, result);
+    return result;
+  }
+
+  async #runCell(cell: Cell): Promise<unknown> {
+    const own: Shown[] = [];
+    this.#shown.set(cell, own);
+    const display = (value: unknown) => {
+      own.push(...shownOf(value));
+      return value;
+    };
+    const builtIn: Names = {
+      display,
+      view: (control: { value?: unknown }) => {
+        display(control);
+        return control.value;
+      },
+      FileAttachment: (name: string) => ({ href: this.#files.get(name) }),
+      width: WIDTH,
+      dark: false,
+    };
+    const inputs = (cell.inputs ?? []).map(async (name) => {
+      const owner = this.#owners.get(name);
+      return owner ? ((await this.#result(owner)) as Names)[name] : (builtIn[name] ?? inert);
+    });
+    return cell.body(...(await Promise.all(inputs)));
+  }
+
+  async #load(address: string): Promise<unknown> {
+    const name = /([\w-]+)\.[0-9a-f]{8}\.js$/.exec(address)?.[1] ?? "";
+    if (PURE.includes(name)) return siteModule(this.#folder, name);
+    return this.#replaced[name] ?? inert;
+  }
+
+  /** Modules that show something, by what a notebook shows in its place. */
+  readonly #replaced: Names = {
+    database: { database: (files: Readonly<Record<string, string>>) => this.#database(files) },
+    figure: { figure: (options: FigureOptions) => this.#figure(options) },
+    verdicts: {
+      verdicts: () => this.#verdicts(["verdicts"]),
+      verdictLists: (_: unknown, sources: readonly { readonly table: string }[]) =>
+        this.#verdicts(sources.map(({ table }) => table)),
+    },
+    controls: {
+      slider: ({ min, value = min }: { min: number; value?: number }) => ({ value }),
+      choice: ({ options, value = options[0] }: { options: unknown[]; value?: unknown }) => ({ value }),
+      toggle: ({ value = false }: { value?: boolean }) => ({ value }),
+    },
+  };
+
+  async #database(files: Readonly<Record<string, string>>): Promise<object> {
+    const parameters = new Map<string, CitedPassport["parameters"]>();
+    for (const [name, href] of Object.entries(files)) {
+      const bytes = await readFile(join(this.#folder, href));
+      this.#db.insert(name, bytes);
+      this.#tables.set(name, href);
+      const metadata = RecordBatchReader.from(bytes).open().schema.metadata.get("passport");
+      if (metadata === undefined) continue;
+      const passport = JSON.parse(metadata) as CitedPassport;
+      this.#passports.set(passport.key, passport);
+      parameters.set(name, passport.parameters);
+    }
+    return {
+      query: async (sql: string, values?: FigureOptions["params"]) => this.#db.query(this.#site.bind(sql, values)),
+      parameters: async (name: string) => parameters.get(name) ?? {},
+    };
+  }
+
+  #figure({ claim, sql, params, spec, height, note, select }: FigureOptions): ShownFigure & { value: unknown } {
+    const bound = this.#site.bind(this.#site.outdent(sql.trim()), params);
+    const rows = this.#db.query(bound);
+    const unit = typeof spec === "function" ? spec({ width: WIDTH, mode: "light", rows }) : spec;
+    return {
+      kind: "figure",
+      claim: typeof claim === "string" ? claim : claim(rows),
+      note,
+      sql: bound,
+      rows,
+      spec: this.#site.complete(unit, { width: WIDTH, height, mode: "light" }),
+      value: select?.value,
+    };
+  }
+
+  #verdicts(tables: readonly string[]): ShownVerdicts {
+    return { kind: "verdicts", rows: tables.flatMap((table) => this.#db.query(`SELECT * FROM "${table}"`)) };
+  }
+}
+
+/** Nothing for a control, whose value is in the text and in the queries. */
+function shownOf(value: unknown): Shown[] {
+  if (typeof value === "string" || typeof value === "number") return [{ kind: "text", text: String(value) }];
+  if (typeof value !== "object" || value === null || !("kind" in value)) return [];
+  return value.kind === "figure" || value.kind === "verdicts" ? [value as ShownFigure | ShownVerdicts] : [];
+}

@@ -1,0 +1,39 @@
+/** Every page that has charts, as files to take away: a notebook, Markdown, and citations. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { siteSource } from "../../project.js";
+import { bibtexOf, cffOf, sentenceOf } from "./citation.js";
+import { partsOf } from "./content.js";
+import { NodeDatabase } from "./database.js";
+import type { FORMATS } from "./formats.js";
+import { notebook } from "./ipynb.js";
+import { markdownOf } from "./markdown.js";
+import { readPage } from "./page.js";
+
+/** @throws {Error} where a page cannot be read as a notebook, with its name */
+export async function writeNotebooks(site: string, pages: readonly string[]): Promise<void> {
+  const db = await NodeDatabase.open();
+  for (const page of pages) {
+    try {
+      await writePage(site, page, db);
+    } catch (error) {
+      throw new Error(`${page} cannot be written as a notebook: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+}
+
+async function writePage(site: string, page: string, db: NodeDatabase): Promise<void> {
+  const name = page.replace(/\.html$/, "");
+  const markdown = await readFile(join(siteSource, `${name}.md`), "utf8");
+  const content = await readPage(site, page, db);
+  const parts = partsOf(markdown, content);
+  const title = /^title: (.*)$/m.exec(markdown)?.[1] ?? name;
+  const cited = { name, title, passports: content.passports };
+  const files: Record<keyof typeof FORMATS, string> = {
+    ipynb: notebook(parts, content),
+    md: markdownOf(parts, sentenceOf(cited)),
+    bib: bibtexOf(cited),
+    cff: cffOf(cited),
+  };
+  for (const [ending, text] of Object.entries(files)) await writeFile(join(site, `${name}.${ending}`), text);
+}
