@@ -57,10 +57,11 @@ class Decoder {
     return this.#op("Add", this.#op("Mul", residual, kept), patch);
   }
 
-  #attention({ query, key: newKey, value: newValue }: Projected, attention: Attention, layer: number): Value {
+  #attention(projected: Projected, attention: Attention, layer: number): Value {
+    const { query, key: newKey, value: newValue } = projected;
     const { heads: H, keyValueHeads: G, headSize: d } = this.architecture;
     const graph = this.#graph;
-    this.#statistics.newKeysAndValues(newKey, newValue);
+    this.#statistics.projected(projected);
     const past = (name: string) => graph.input(`${name} ${layer}`, "float32", ["past", G, d]);
     const key = graph.node("Concat", [past("past keys"), newKey], { axis: 0 }); // [keys, G, d]
     const value = graph.node("Concat", [past("past values"), newValue], { axis: 0 }); // [keys, G, d]

@@ -58,7 +58,7 @@ export interface Request {
   readonly topMass?: readonly number[];
   /** Attention by distance summed over queries: Σ_q A[q, q − d]. */
   readonly distances?: boolean;
-  /** Norms of keys (after position encoding), values and the residual stream. */
+  /** Norms of queries and keys (after position encoding), values and the residual stream, and how alike its tokens are. */
   readonly norms?: boolean;
   /** `loss`: log-probability of the next token and whether it was the most likely one; `last`/`all`: logits too. */
   readonly logits?: "loss" | "last" | "all";
@@ -88,9 +88,11 @@ export interface Forward {
   readonly pattern?: Values; // [layers, heads, patterns, queries]
   readonly topMass?: Values; // [layers, heads, sizes, queries]
   readonly distances?: Values; // [layers, heads, distance]
+  readonly queryNorm?: Values; // [layers, heads, queries]
   readonly keyNorm?: Values; // [layers, keyValueHeads, keys]
   readonly valueNorm?: Values; // [layers, keyValueHeads, keys]
   readonly residualNorm?: Values; // [layers + 1, tokens]: before each block, and after the last
+  readonly uniformity?: Values; // [layers + 1]: of the same streams, from 0 (all tokens alike) to 1
   readonly logProbability?: Float32Array; // [tokens − 1]: of token t + 1 given tokens 0…t, nats
   readonly correct?: Uint8Array; // [tokens − 1]: 1 where token t + 1 was the most likely one
   readonly logits?: Values; // [tokens | 1, vocabulary]

@@ -14,6 +14,7 @@ type Vector = Float64Array;
 export interface Replay {
   readonly attention: Vector[][][]; // layers × heads × queries × [keys 0 … query]
   readonly scores: Vector[][]; // layers × queries × [all keys], mean over heads, before masking
+  readonly queries: Vector[][][]; // layers × heads × tokens × [headSize]
   readonly keys: Vector[][][]; // layers × keyValueHeads × tokens × [headSize]
   readonly values: Vector[][][];
   readonly residual: Vector[][]; // (layers + 1) × tokens × [width]
@@ -212,7 +213,15 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
   };
 
   let stream = patched(range(tokens).map(embed), 0);
-  const result: Replay = { attention: [], scores: [], keys: [], values: [], residual: [stream], logits: [] };
+  const result: Replay = {
+    attention: [],
+    scores: [],
+    queries: [],
+    keys: [],
+    values: [],
+    residual: [stream],
+    logits: [],
+  };
   for (let layer = 0; layer < layers; layer++) {
     const block = architecture.blocks[layer];
     const { scale, softcap, sinks, rope, queryNorm, keyNorm } = block.attention;
@@ -268,7 +277,9 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
         ),
       ),
     );
-    const byHead = (part: 1 | 2) => range(keyValueHeads).map((head) => projected.map((token) => token[part][head]));
+    const byHead = (part: 0 | 1 | 2) =>
+      range(part ? keyValueHeads : heads).map((head) => projected.map((token) => token[part][head]));
+    result.queries.push(byHead(0));
     result.keys.push(byHead(1));
     result.values.push(byHead(2));
     result.residual.push(stream);

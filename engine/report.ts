@@ -1,6 +1,7 @@
 /** Puts the outputs of one chunk after the other together into the result of a forward pass. */
 import type { Architecture } from "./architecture.js";
 import type { Forward, Request, Values } from "./forward.js";
+import { StreamSums } from "./metrics/norms.js";
 import type { Plan } from "./statistics.js";
 
 /** Outputs of one run of the graph, by name; what was not fetched is absent. */
@@ -26,6 +27,7 @@ export function floats(outputs: Outputs, name: string): Float32Array {
 export class Report {
   readonly #forward: Mutable<Forward>;
   readonly #segments: number;
+  readonly #sums: StreamSums;
 
   constructor(
     readonly architecture: Architecture,
@@ -49,6 +51,7 @@ export class Report {
     if (plan.topMass) forward.topMass = zeros(L, H, request.topMass?.length ?? 0, T);
     if (plan.distances) forward.distances = zeros(L, H, T);
     if (plan.norms) {
+      forward.queryNorm = zeros(L, H, T);
       forward.keyNorm = zeros(L, G, T);
       forward.valueNorm = zeros(L, G, T);
       forward.residualNorm = zeros(L + 1, T);
@@ -63,6 +66,7 @@ export class Report {
     if (plan.mixture) forward.mixture = zeros(T, T);
     if (plan.scores) forward.scores = zeros(L, T, T);
     this.#forward = forward;
+    this.#sums = new StreamSums(L + 1, architecture.width);
   }
 
   /** Takes the outputs for queries `start` to `start + queries`. */
@@ -70,16 +74,18 @@ export class Report {
     const {
       architecture: { layers: L, heads: H, keyValueHeads: G },
     } = this;
-    const { entropy, maximum, received, pattern, topMass, distances, keyNorm, valueNorm, residualNorm } = this.#forward;
-    const { attention, mixture, scores } = this.#forward;
+    const { entropy, maximum, received, pattern, topMass, distances } = this.#forward;
+    const { queryNorm, keyNorm, valueNorm, residualNorm, attention, mixture, scores } = this.#forward;
     const keys = chunk.start + chunk.queries;
     if (entropy) this.#place(entropy, chunk, "entropy", L * H, 1);
     if (maximum) this.#place(maximum, chunk, "maximum", L * H, 1);
     if (pattern) this.#place(pattern, chunk, "pattern", L * H, pattern.dims[2]);
     if (topMass) this.#place(topMass, chunk, "top mass", L * H, topMass.dims[2]);
+    if (queryNorm) this.#place(queryNorm, chunk, "query norm", L, H);
     if (keyNorm) this.#place(keyNorm, chunk, "key norm", L, G);
     if (valueNorm) this.#place(valueNorm, chunk, "value norm", L, G);
     if (residualNorm) this.#place(residualNorm, chunk, "residual norm", L + 1, 1);
+    if (this.plan.norms) this.#sums.add(floats(chunk.outputs, "residual sum"));
     if (this.plan.mass) this.#addMass(chunk);
     if (received) this.#addRows(received, floats(chunk.outputs, "received"), L * H * received.dims[2], keys);
     if (distances) this.#addDistances(distances, chunk);
@@ -90,6 +96,8 @@ export class Report {
   }
 
   finish(): Forward {
+    const { residualNorm } = this.#forward;
+    if (residualNorm) this.#forward.uniformity = this.#sums.uniformity(residualNorm);
     this.request.targets?.forEach((keys, pattern) => {
       const {
         data,

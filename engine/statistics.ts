@@ -2,6 +2,7 @@
 import type { Architecture } from "./architecture.js";
 import type { Prompt, Request } from "./forward.js";
 import type { Graph, Value } from "./graph.js";
+import type { Projected } from "./layers.js";
 import { isShared } from "./mask.js";
 
 /** What is in a graph. Two requests with the same plan share a session. */
@@ -74,14 +75,16 @@ export class Statistics {
   }
 
   residual(x: Value): void {
-    if (this.plan.norms) this.#stack("residual norm", this.#reduce("ReduceL2", x, -1)); // [queries]
+    if (!this.plan.norms) return;
+    this.#stack("residual norm", this.#reduce("ReduceL2", x, -1)); // [queries]
+    this.#stack("residual sum", this.graph.node("ReduceSum", [x, this.graph.integers(0)], { keepdims: 1 })); // [1, width]
   }
 
-  /** @param key and @param value [queries, keyValueHeads, headSize] */
-  newKeysAndValues(key: Value, value: Value): void {
+  projected({ query, key, value }: Projected): void {
     this.#stack("keys", key);
     this.#stack("values", value);
     if (!this.plan.norms) return;
+    this.#stack("query norm", this.#reduce("ReduceL2", query, -1)); // [queries, heads]
     this.#stack("key norm", this.#reduce("ReduceL2", key, -1)); // [queries, keyValueHeads]
     this.#stack("value norm", this.#reduce("ReduceL2", value, -1));
   }

@@ -2,6 +2,7 @@
 import type { Architecture } from "../architecture.js";
 import type { Tensor } from "../backend.js";
 import type { Forward, Prompt, Request, Values } from "../forward.js";
+import { StreamSums } from "../metrics/norms.js";
 import type { Output } from "./attention.js";
 import { sumBands } from "./distances.js";
 import type { Gpu } from "./gpu.js";
@@ -20,6 +21,7 @@ interface Wanted {
 export class Collector {
   readonly #forward: Mutable<Forward>;
   readonly #tokens: number;
+  readonly #sums: StreamSums;
   #wanted: Wanted[] = [];
   #arriving: Promise<unknown>[] = [];
   #earlier: Promise<unknown>[] = [];
@@ -45,6 +47,7 @@ export class Collector {
     if (targets?.length) forward.pattern = zeros(L, H, targets.length, T);
     if (distances) forward.distances = zeros(L, H, T);
     if (norms) {
+      forward.queryNorm = zeros(L, H, T);
       forward.keyNorm = zeros(L, G, T);
       forward.valueNorm = zeros(L, G, T);
       forward.residualNorm = zeros(L + 1, T);
@@ -57,6 +60,7 @@ export class Collector {
     if (logits === "all") forward.logits = zeros(T, vocabulary);
     this.#forward = forward;
     this.#tokens = T;
+    this.#sums = new StreamSums(L + 1, architecture.width);
   }
 
   rows(layer: number, output: Output): void {
@@ -122,10 +126,15 @@ export class Collector {
     });
   }
 
-  /** From a graph run over the tokens from `start` on: residual norm [queries], keys and values norm [keyValueHeads, queries]. */
+  /**
+   * From a graph run over the tokens from `start` on: residual norm [queries] and sum [width], queries norm
+   * [heads, queries], keys and values norm [keyValueHeads, queries].
+   */
   norms(layer: number, start: number, outputs: Readonly<Record<string, Tensor>>): void {
-    const { keyNorm, valueNorm, residualNorm } = this.#forward;
-    const { keyValueHeads } = this.architecture;
+    const { queryNorm, keyNorm, valueNorm, residualNorm } = this.#forward;
+    const { heads, keyValueHeads } = this.architecture;
+    const sums = outputs["residual sum"]?.data;
+    if (sums instanceof Float32Array) this.#sums.add(sums, layer);
     const place = (target: Values | undefined, name: string, rows: number) => {
       const source = outputs[name]?.data;
       if (!target || !(source instanceof Float32Array)) return;
@@ -136,6 +145,7 @@ export class Collector {
       }
     };
     place(residualNorm, "residual norm", 1);
+    place(queryNorm, "queries norm", heads);
     place(keyNorm, "keys norm", keyValueHeads);
     place(valueNorm, "values norm", keyValueHeads);
   }
@@ -186,6 +196,8 @@ export class Collector {
 
   async finish(): Promise<Forward> {
     await Promise.all([...this.#earlier, ...this.#arriving]);
+    const { residualNorm } = this.#forward;
+    if (residualNorm) this.#forward.uniformity = this.#sums.uniformity(residualNorm);
     return this.#forward;
   }
 }

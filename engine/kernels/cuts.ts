@@ -41,12 +41,13 @@ function cut(architecture: Architecture, before: Block | undefined, after: Block
   }
   graph.output("residual", residual);
   graph.output("residual norm", norm(residual)); // [tokens]
+  graph.output("residual sum", graph.node("ReduceSum", [residual, graph.integers(0)], { keepdims: 0 })); // [width]
   if (after) {
     const { query, key, value } = layers.beforeAttention(residual, after);
     for (const [name, projected] of Object.entries({ queries: query, keys: key, values: value })) {
       const headMajor = graph.node("Transpose", [projected], { perm: [1, 0, 2] }); // [H | G, tokens, d]
       graph.output(name, headMajor);
-      if (name !== "queries") graph.output(`${name} norm`, norm(headMajor)); // [G, tokens]
+      graph.output(`${name} norm`, norm(headMajor)); // [H | G, tokens]
     }
   }
   return graph;

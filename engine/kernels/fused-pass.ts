@@ -92,7 +92,7 @@ export class FusedPass {
     const session = this.sessions[layer];
     const last = layer === architecture.layers;
     const names = ["residual", ...(last ? [] : ["queries", "keys", "values"])];
-    const norms = ["residual norm", ...(last ? [] : ["keys norm", "values norm"])];
+    const norms = ["residual norm", "residual sum", ...(last ? [] : ["queries norm", "keys norm", "values norm"])];
     const fetches = this.request.norms ? [...names, ...norms] : names;
     const outputs: Record<string, Tensor>[] = [];
     for (const [i, chunk] of this.#chunks.entries()) {

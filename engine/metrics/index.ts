@@ -1,7 +1,7 @@
 import { basinDepth, itemAttention } from "./items.js";
 import { distanceOctaves, firstTokenMass, mass, previousTokenMass, selfMass, topMass } from "./mass.js";
 import type { Metric } from "./metric.js";
-import { keyNorm, residualNorm, valueNorm } from "./norms.js";
+import { keyNorm, queryNorm, residualNorm, tokenUniformity, valueNorm } from "./norms.js";
 import { duplicateToken, induction, previousToken, retrievalScore } from "./patterns.js";
 import { effectiveSupport, entropy, maximum, meanDistance, normalisedEntropy } from "./rows.js";
 import { laterSinks, received, sinkRate } from "./sinks.js";
@@ -28,7 +28,9 @@ export const metrics: readonly Metric<unknown>[] = [
   retrievalScore,
   itemAttention,
   basinDepth,
+  queryNorm,
   keyNorm,
   valueNorm,
   residualNorm,
+  tokenUniformity,
 ];

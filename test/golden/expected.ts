@@ -1,7 +1,7 @@
 /** Everything a forward pass can report, computed by the metrics' references from full float64 rows. */
 import type { Forward, Prompt, Request } from "../../engine/forward.js";
 import { mass, topMass } from "../../engine/metrics/mass.js";
-import { keyNorm, residualNorm, valueNorm } from "../../engine/metrics/norms.js";
+import { keyNorm, queryNorm, residualNorm, tokenUniformity, valueNorm } from "../../engine/metrics/norms.js";
 import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
 import { entropy, maximum, meanDistance } from "../../engine/metrics/rows.js";
 import { Random } from "../../engine/random.js";
@@ -32,7 +32,7 @@ type Field = Exclude<keyof Forward, "tokens" | "beyondTrainedLength">;
 
 /** Flat values of every field that the request asks for. */
 export function expected(replay: Replay, prompt: Prompt, request: Request): Partial<Record<Field, number[]>> {
-  const { attention, keys, values, residual, logits } = replay;
+  const { attention, queries, keys, values, residual, logits } = replay;
   const tokens = prompt.ids.length;
   const heads = attention.flat(); // layers · heads × queries × [visible keys]
   const perRow = (of: (row: Float64Array, query: number) => number) => heads.flatMap((rows) => rows.map(of));
@@ -71,9 +71,11 @@ export function expected(replay: Replay, prompt: Prompt, request: Request): Part
     );
   }
   if (request.norms) {
+    fields.queryNorm = queries.flat(2).map((vector) => queryNorm.reference(vector));
     fields.keyNorm = keys.flat(2).map((vector) => keyNorm.reference(vector));
     fields.valueNorm = values.flat(2).map((vector) => valueNorm.reference(vector));
     fields.residualNorm = residual.flat().map((vector) => residualNorm.reference(vector));
+    fields.uniformity = residual.map((stream) => tokenUniformity.reference(stream));
   }
   if (request.logits) {
     const next = logits.slice(0, -1).map((row, t) => ({ row, target: row[prompt.ids[t + 1]] }));
@@ -101,6 +103,7 @@ const relative = new Set([
   "logits",
   "logProbability",
   "scores",
+  "queryNorm",
   "keyNorm",
   "valueNorm",
   "residualNorm",

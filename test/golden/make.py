@@ -5,7 +5,7 @@
 Needs torch, transformers 5.17 and safetensors; nothing in the project does. Each folder gets config.json,
 model.safetensors and reference.safetensors: input_ids [sequences, tokens], logits [sequences, tokens, vocabulary] and
 attentions.N [sequences, heads, queries, keys], in float32 with eager attention. The folders gpt2, llama and llama3_rope
-are older, hold hidden states too, and are not made here.
+are older and not made here.
 """
 
 import copy
@@ -53,11 +53,11 @@ MODELS = {
     "gptj": ("gptj", dict(gpt, rotary_dim=4)),
     "granite": ("granite", dict(llama, attention_bias=True, attention_multiplier=0.3, embedding_multiplier=3.0, residual_multiplier=0.5, logits_scaling=2.0)),
     "llama_biases": ("llama", dict(llama, num_key_value_heads=1, head_dim=10, attention_bias=True, mlp_bias=True, tie_word_embeddings=True)),
-    "llama_dynamic": ("llama", dict(llama, max_position_embeddings=24, rope_scaling=dict(type="dynamic", factor=2.0), tokens=40)),
+    "llama_dynamic": ("llama", dict(llama, max_position_embeddings=24, rope_scaling=dict(type="dynamic", factor=2.0), tokens=32)),
     "llama_linear": ("llama", dict(llama, rope_theta=500.0, rope_scaling=dict(type="linear", factor=4.0))),
-    "llama_yarn": ("llama", dict(llama, max_position_embeddings=32, rope_parameters=dict(original, rope_type="yarn", rope_theta=500.0, factor=2.0, beta_fast=4.0), tokens=40)),
+    "llama_yarn": ("llama", dict(llama, max_position_embeddings=32, rope_parameters=dict(original, rope_type="yarn", rope_theta=500.0, factor=2.0, beta_fast=4.0), tokens=32)),
     "mistral": ("mistral", dict(llama, head_dim=12, sliding_window=6)),
-    "mpt": ("mpt", dict(vocab_size=96, d_model=36, n_heads=6, n_layers=2, max_seq_len=64, attn_config=dict(clip_qkv=1.5))),
+    "mpt": ("mpt", dict(vocab_size=96, d_model=24, n_heads=6, n_layers=2, max_seq_len=64, attn_config=dict(clip_qkv=1.5))),
     "olmo2": ("olmo2", dict(llama, **ends)),
     "opt": ("opt", dict(opt, word_embed_proj_dim=32)),
     "opt_350m": ("opt", dict(opt, word_embed_proj_dim=20, do_layer_norm_before=False, activation_function="gelu")),

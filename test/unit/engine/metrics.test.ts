@@ -10,7 +10,7 @@ import {
   selfMass,
   topMass,
 } from "../../../engine/metrics/mass.js";
-import { valueNorm } from "../../../engine/metrics/norms.js";
+import { tokenUniformity, valueNorm } from "../../../engine/metrics/norms.js";
 import {
   duplicateToken,
   induction,
@@ -149,4 +149,26 @@ describe("items", () => {
 
 test("norms are Euclidean", () => {
   expect(valueNorm.reference([3, 4])).toBe(5);
+});
+
+test("tokens are alike, or have nothing in common", () => {
+  expect(
+    tokenUniformity.reference([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]),
+  ).toBeCloseTo(0, 7);
+  expect(
+    tokenUniformity.reference([
+      [1, 2],
+      [-1, -2],
+    ]),
+  ).toBe(1);
+  expect(
+    tokenUniformity.reference([
+      [3, 0],
+      [1, 0],
+    ]),
+  ).toBeCloseTo(Math.sqrt(2 / 10), 12);
 });
