@@ -3,7 +3,7 @@ import { duration } from "./runner/progress.js";
 import { color } from "./terminal.js";
 
 export interface Meter {
-  /** @param done of the total that was announced */
+  /** @param done of the total that was announced, in units that take equally long */
   readonly update: (done: number) => void;
   readonly close: () => void;
 }
@@ -14,8 +14,8 @@ interface Screen {
 }
 
 export interface MeterOptions {
-  /** How an amount reads, "3.2 MB" or "512 tokens"; a rate is one per second. */
-  readonly show: (amount: number) => string;
+  /** How far it is, such as "3.2 MB of 1.0 GB, 7.1 MB/s"; the rate is per second. */
+  readonly state: (done: number, rate: number) => string;
   /** What is there at the beginning, and no part of the rate. */
   readonly done?: number;
   readonly out?: Screen;
@@ -28,7 +28,7 @@ const redraw = 100; // ms
 const plainStep = 10_000; // ms
 
 export function meter(label: string, total: number, options: MeterOptions): Meter {
-  const { show, done: before = 0, out = process.stderr, clock = () => performance.now() } = options;
+  const { state, done: before = 0, out = process.stderr, clock = () => performance.now() } = options;
   const begun = clock();
   let said = begun + quiet - (out.isTTY ? redraw : plainStep);
   let drawn = false;
@@ -39,7 +39,7 @@ export function meter(label: string, total: number, options: MeterOptions): Mete
       said = now;
       const rate = Math.max(0, 1000 * (done - before)) / (now - begun); // what is done falls where work begins again
       const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : "";
-      const text = `${label}: ${show(done)} of ${show(total)}, ${show(rate)}/s${left}`;
+      const text = `${label}: ${state(done, rate)}${left}`;
       out.write(out.isTTY ? `\r\x1b[K${color.dim(text)}` : `${text}\n`);
       drawn = true;
     },

@@ -5,6 +5,7 @@ import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
 import type { Request } from "../../engine/forward.js";
 import { visibleKeys } from "../../engine/mask.js";
+import { weightSizes } from "../../engine/memory.js";
 import { type HeadPlace, rowRequest } from "../../engine/metrics/columns.js";
 import type { Model } from "../../engine/model.js";
 import { messages } from "../messages.js";
@@ -21,8 +22,8 @@ export interface CaptureOptions {
 
 export interface CaptureProgress {
   readonly signal: AbortSignal;
-  /** @param tokens that went through the model, of `tokensOf` */
-  readonly progress: (tokens: number) => void;
+  /** @param work that is done, of `workOf` */
+  readonly progress: (work: number) => void;
 }
 
 const tableNames = Object.keys(tables) as TableName[];
@@ -55,8 +56,9 @@ export async function capture(
     for (const name of wanted) files.set(name, await ArrowFile.create(pathOf(folder, name), tables[name], metadata));
     let done = 0;
     const run = async (ids: Int32Array, request: Request) => {
-      const forward = await model.forward({ ids }, request, { signal, progress: (tokens) => progress(done + tokens) });
-      done += ids.length;
+      const advance = (tokens: number) => progress(done + passWork(tokens, architecture));
+      const forward = await model.forward({ ids }, request, { signal, progress: advance });
+      done += passWork(ids.length, architecture);
       return forward;
     };
     for (const [index, ids] of sequences.entries()) {
@@ -106,14 +108,21 @@ const most = 2 ** 29;
 const fitTogether = (ids: Int32Array, { layers, heads }: Architecture): boolean =>
   layers * heads * ids.length ** 2 <= mostTogether;
 
-/** How many tokens go through the model in all passes of a capture. */
-export function tokensOf(
-  sequences: readonly Int32Array[],
-  architecture: Architecture,
-  { rows }: CaptureOptions,
-): number {
+/** What a score costs besides its products, in multiplications: softmax and statistics. A guess, for estimates of time. */
+const perScore = 150;
+
+/** What the first tokens of a prompt cost in one pass, in multiplications: each its weights, and every key before it. */
+function passWork(tokens: number, architecture: Architecture): number {
+  const { layers, heads, headSize, embedding } = architecture;
+  const sizes = [...weightSizes(architecture)].map(([name, size]) => (name === embedding.weight ? 0 : size));
+  const dense = sizes.reduce((sum, size) => sum + size, 0);
+  return dense * tokens + (layers * heads * (2 * headSize + perScore) * tokens ** 2) / 2;
+}
+
+/** The work of all passes of a capture. */
+export function workOf(sequences: readonly Int32Array[], architecture: Architecture, { rows }: CaptureOptions): number {
   const passes = (ids: Int32Array) => (fitTogether(ids, architecture) ? 1 : 1 + rows.length);
-  return sequences.reduce((sum, ids) => sum + passes(ids) * ids.length, 0);
+  return sequences.reduce((sum, ids) => sum + passes(ids) * passWork(ids.length, architecture), 0);
 }
 
 /** @throws {UserError} where what is asked for would take more memory than it may */

@@ -8,7 +8,7 @@ import { inHalfPrecision } from "../../engine/half-precision.js";
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import { Model } from "../../engine/model.js";
 import { lastPosition } from "../../engine/prompt.js";
-import { type CaptureOptions, capture, checkSize, prepareFolder, tokensOf } from "../capture/capture.js";
+import { type CaptureOptions, capture, checkSize, prepareFolder, workOf } from "../capture/capture.js";
 import { checkSequences, readSequences, tokenizedText } from "../capture/sequences.js";
 import { openBackend } from "../devices.js";
 import { fileSource } from "../files.js";
@@ -60,9 +60,9 @@ export async function captureCommand(flags: CaptureFlags): Promise<void> {
     beyond_trained_length: beyond,
     versions: { node: process.versions.node, "attention-observatory": await packageVersion() },
   };
-  const gauge = meter("capture", tokensOf(sequences, architecture, options), {
-    show: (tokens) => `${Math.round(tokens)} tokens`,
-  });
+  const tokens = sequences.reduce((sum, ids) => sum + ids.length, 0);
+  const work = workOf(sequences, architecture, options);
+  const gauge = meter("capture", work, { state: (done) => `${Math.floor((100 * done) / work)} % of ${tokens} tokens` });
   try {
     const signal = untilInterrupted();
     const files = await capture(model, sequences, resolve(flags.out), passport, options, {

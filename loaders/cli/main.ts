@@ -243,7 +243,7 @@ function programOf(): Command {
     .command("random")
     .description("write a control: the same architecture and tokenizer, with weights that have learned nothing")
     .argument("<folder>", "a new folder")
-    .option("--like <folder>", "the model to be a control for (default: the bundled model)")
+    .option("--like <model>", "the model to be a control for (default: the bundled model)")
     .option("--seed <n>", "of the weights", seed, 0)
     .action(async (folder, options) => {
       const { writeControl } = await import("./models.js");

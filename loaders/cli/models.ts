@@ -29,12 +29,13 @@ export interface ControlOptions {
 
 /** @throws {UserError} where the folder is in use, or there is nothing to be a control for */
 export async function writeControl(folder: string, { like = bundledModel, seed }: ControlOptions): Promise<void> {
+  const original = await modelFolder(like);
   const existing = await readdir(folder).catch(absent);
   if (existing && existing.length > 0) throw new UserError(messages.folderNotEmpty(folder));
-  const control = randomCheckpoint(await openCheckpoint(fileSource(like)), seed);
+  const control = randomCheckpoint(await openCheckpoint(fileSource(original)), seed);
   await writeFlushed(join(folder, "model.safetensors"), await weightsFile(control));
-  for (const file of copied) await copyFile(join(like, file), join(folder, file)).catch(absent);
-  const card = `# Control\n\n${modelName(like)}, but with weights that have learned nothing: ${control.control}.\n`;
+  for (const file of copied) await copyFile(join(original, file), join(folder, file)).catch(absent);
+  const card = `# Control\n\n${modelName(original)}, but with weights that have learned nothing: ${control.control}.\n`;
   await writeFile(join(folder, "README.md"), card);
   console.log(folder);
 }

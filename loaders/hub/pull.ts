@@ -73,7 +73,8 @@ async function downloadAll(connection: Connection, listing: Listing, files: read
   const before = sum(there);
   const total = sum(files.map(({ size }) => size));
   await checkSpace(total - before, blobs);
-  const gauge = meter(`pull ${written(connection.model)}`, total, { show: byteSize, done: before });
+  const state = (done: number, rate: number) => `${byteSize(done)} of ${byteSize(total)}, ${byteSize(rate)}/s`;
+  const gauge = meter(`pull ${written(connection.model)}`, total, { state, done: before });
   try {
     let done = 0;
     for (const file of files) {
