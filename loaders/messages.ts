@@ -157,6 +157,7 @@ export const messages = {
   noRevision: (revision: string) =>
     `There is no revision ${revision}: give a commit, a branch or a tag of this checkout.`,
   notACheckout: "The project is not a git checkout, so there is no revision to compare with.",
+  storeInUse: "A run or a preview is at work, so nothing that was used within the last week is dropped.",
   collected: (count: number, bytes: number) =>
     `${count === 1 ? "One result was" : `${count} results were`} dropped from the store, and ${size(bytes)} are free.`,
   stillKept: (kept: number, keep: number) =>

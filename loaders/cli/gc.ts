@@ -3,7 +3,7 @@ import { messages } from "../messages.js";
 import { workFolder } from "../project.js";
 import { neededKeys } from "../runner/needed.js";
 import { planFor } from "../runner/plan.js";
-import { defaultBound } from "../store/collect.js";
+import { defaultBound, recent } from "../store/collect.js";
 import { Store } from "../store/store.js";
 import { say } from "../terminal.js";
 
@@ -14,7 +14,9 @@ export async function gc({ keep = defaultBound }: { readonly keep?: number }): P
   await store.sweep();
   await store.discardCorrupt();
   const needed = await neededKeys(plans.flatMap(({ key }) => key ?? []));
-  const { dropped, freed, kept } = await store.collect(keep, needed, 0);
+  const busy = await store.isInUse();
+  if (busy) say(messages.storeInUse);
+  const { dropped, freed, kept } = await store.collect(keep, needed, busy ? recent : 0);
   for (const key of dropped) console.log(key);
   say(messages.collected(dropped.length, freed));
   if (kept > keep) say(messages.stillKept(kept, keep));

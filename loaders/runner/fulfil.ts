@@ -1,7 +1,7 @@
 /** Turns plans into results: takes those that stand, computes the rest, and says on stderr what is worth knowing. */
 import { messages } from "../messages.js";
 import { projectPath, workFolder } from "../project.js";
-import { defaultBound } from "../store/collect.js";
+import { defaultBound, recent } from "../store/collect.js";
 import type { Failure } from "../store/failures.js";
 import { openResult } from "../store/result.js";
 import { Store } from "../store/store.js";
@@ -54,18 +54,20 @@ async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<
   const display = progressDisplay(jobs, plainProgress);
   const run = options.runner ?? runJobs;
   try {
-    const outcomes = await run(jobs, {
-      folder,
-      parallel,
-      again,
-      signal,
-      onEvent: (job, event) => {
-        onEvent?.(job, event);
-        display.update(job, event);
-        if (event.type === "warning") display.say(event.message);
-        if (event.type === "log" && debug) display.say(`${job.experiment}: ${event.line}`);
-      },
-    });
+    const runAll = () =>
+      run(jobs, {
+        folder,
+        parallel,
+        again,
+        signal,
+        onEvent: (job, event) => {
+          onEvent?.(job, event);
+          display.update(job, event);
+          if (event.type === "warning") display.say(event.message);
+          if (event.type === "log" && debug) display.say(`${job.experiment}: ${event.line}`);
+        },
+      });
+    const outcomes = await store.whileInUse(runAll);
     const byExperiment = new Map([...outcomes].map(([job, outcome]) => [job.experiment, outcome]));
     if (!signal.aborted) await rememberFailures(store, plans, byExperiment);
     return byExperiment;
@@ -91,11 +93,10 @@ async function rememberFailures(
   }
 }
 
-/** A store that has grown over its bound gives up what has not been used for longest, but nothing of the last day. */
+/** A store that has grown over its bound gives up what has not been used for longest, but nothing of the last week. */
 async function makeRoom(outcomes: ReadonlyMap<string, Outcome>): Promise<void> {
-  const day = 24 * 3600 * 1000;
   const own = [...outcomes.values()].flatMap((outcome) => ("result" in outcome ? outcome.result.passport.key : []));
-  const { dropped, freed } = await new Store(workFolder, say).collect(defaultBound, await neededKeys(own), day);
+  const { dropped, freed } = await new Store(workFolder, say).collect(defaultBound, await neededKeys(own), recent);
   if (dropped.length > 0) say(messages.collected(dropped.length, freed));
 }
 

@@ -1,6 +1,7 @@
 /** One task of a Slurm array: computes its job as the local runner does, and writes how far it is where all can read it. */
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "../store/system.js";
 import { exitCodes, untilInterrupted } from "../terminal.js";
 import type { Job } from "./job.js";
 import { type RunEvent, runJobs } from "./run.js";
@@ -17,10 +18,7 @@ let written = Promise.resolve();
 let next = 0;
 
 function tell(state: TaskState): Promise<void> {
-  written = written.then(async () => {
-    await writeFile(`${file}.tmp`, JSON.stringify(state));
-    await rename(`${file}.tmp`, file);
-  });
+  written = written.then(() => replaceFile(file, JSON.stringify(state)));
   return written;
 }
 

@@ -5,8 +5,9 @@ import type { Duplex } from "node:stream";
 import { fillPages } from "../catalogue/pages.js";
 import { modelFolder } from "../hub/cache.js";
 import { messages } from "../messages.js";
-import { siteConfig, siteSource } from "../project.js";
-import { untilInterrupted } from "../terminal.js";
+import { siteConfig, siteSource, workFolder } from "../project.js";
+import { Store } from "../store/store.js";
+import { say, untilInterrupted } from "../terminal.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { PreviewResults } from "./results.js";
@@ -54,7 +55,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     else socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
   const stopWatching = results.watch();
-  await serveUntil(signal, listening, port);
+  await new Store(workFolder, say).whileInUse(() => serveUntil(signal, listening, port));
   stopWatching();
 }
 

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { siteOutput, workFolder } from "../project.js";
-import { absent, writeFlushed } from "../store/system.js";
+import { absent, replaceFile } from "../store/system.js";
 
 const previous = join(workFolder, "site-before");
 /** The files that the build of the published site made itself, without those that it took over. */
@@ -19,7 +19,7 @@ export async function publish(staging: string): Promise<void> {
   await rm(previous, { recursive: true, force: true });
   await rename(siteOutput, previous).catch(absent);
   await rename(staging, siteOutput);
-  await writeFlushed(manifest, JSON.stringify(own));
+  await replaceFile(manifest, JSON.stringify(own));
 }
 
 /** A build that was killed between the two renames of `publish` leaves no site, and the last one beside it. */

@@ -7,6 +7,9 @@ import { absent } from "./system.js";
 /** What the store may take before runs begin to make room, in bytes. */
 export const defaultBound = 10 * 2 ** 30;
 
+/** Within so many milliseconds a result was used of late: some process that is at work may need it again. */
+export const recent = 7 * 24 * 3600 * 1000;
+
 export interface Collected {
   /** Keys of the results that were dropped. */
   readonly dropped: readonly string[];
@@ -29,7 +32,7 @@ export interface CollectOptions {
   readonly bound: number;
   /** Keys of results that must stay. */
   readonly needed: ReadonlySet<string>;
-  /** Results that were used within so many milliseconds stay, too: a page may be about to read them. */
+  /** Results that were used within so many milliseconds stay, too. */
   readonly grace: number;
 }
 
@@ -42,7 +45,8 @@ export async function collect({ results, lock, bound, needed, grace }: CollectOp
   for (const { key, bytes, used } of entries) {
     if (kept <= bound) break;
     if (needed.has(key) || used > Date.now() - grace || (await isLocked(lock(key)))) continue;
-    await withLock(lock(key), () => drop(join(results, key)));
+    const isGone = await withLock(lock(key), () => drop(join(results, key), used));
+    if (!isGone) continue;
     dropped.push(key);
     kept -= bytes;
     freed += bytes;
@@ -68,10 +72,12 @@ async function entriesOf(results: string): Promise<Entry[]> {
 
 const statOf = (path: string) => stat(path).catch(absent);
 
-/** By way of a name that is swept away when this process is killed in between. */
-async function drop(folder: string): Promise<void> {
+/** By way of a name that is swept away when this process is killed in between. One that was just used stays. */
+async function drop(folder: string, used: number): Promise<boolean> {
+  if ((await statOf(folder))?.mtimeMs !== used) return false;
   const draft = `${folder}.old.tmp`;
   await rm(draft, { recursive: true, force: true });
   await rename(folder, draft).catch(absent);
   await rm(draft, { recursive: true, force: true });
+  return true;
 }

@@ -1,9 +1,8 @@
 /** The last failure of each key, so that a status tells it and a page shows it until something changes. */
 
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { absent } from "./system.js";
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { absent, replaceFile } from "./system.js";
 
 export interface Failure {
   readonly message: string;
@@ -26,11 +25,7 @@ export class Failures {
   }
 
   async remember(key: string, { message, badInput, log }: Failure): Promise<void> {
-    const file = this.#file(key);
-    await mkdir(dirname(file), { recursive: true });
-    const draft = `${file}.${randomUUID()}.tmp`;
-    await writeFile(draft, JSON.stringify({ message, badInput, log }));
-    await rename(draft, file);
+    await replaceFile(this.#file(key), JSON.stringify({ message, badInput, log }));
   }
 
   async forget(key: string): Promise<void> {

@@ -1,11 +1,10 @@
 /** Versions of the packages that code runs through: those that it imports, and those that they import in turn. */
 
-import { randomUUID } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { build } from "esbuild";
 import { sha256 } from "./code.js";
-import { absent } from "./system.js";
+import { absent, replaceFile } from "./system.js";
 
 interface Lockfile {
   readonly packages: Readonly<Record<string, { readonly version?: string }>>;
@@ -31,18 +30,11 @@ export async function packageVersions(
   const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
   const unknown = specifiers.filter((specifier) => !(specifier in known));
   const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
-  if (reach !== known) await remember(memory, reach);
+  if (reach !== known) await replaceFile(memory, JSON.stringify(reach));
   const places = [...new Set(specifiers.flatMap((specifier) => reach[specifier]))].sort();
   return Object.fromEntries(
     places.map((place) => [place.slice("node_modules/".length), packages[place]?.version ?? ""]),
   );
-}
-
-async function remember(file: string, reach: Reach): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  const draft = `${file}.${randomUUID()}.tmp`;
-  await writeFile(draft, JSON.stringify(reach));
-  await rename(draft, file);
 }
 
 /** From the module graph of each package; native and WebAssembly code is known by its package's version. */

@@ -1,4 +1,6 @@
 /** Results under their keys. Nothing half-written, nothing computed twice at once, nothing corrupt handed out. */
+
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { messages } from "../messages.js";
@@ -13,6 +15,9 @@ function skipCorrupt(error: unknown): undefined {
   if (!(error instanceof CorruptResult)) throw error;
   return undefined;
 }
+
+/** What the names of locks begin with that keep the collector off. */
+const inUse = "in-use-";
 
 /** For the collector: this result was used now. A result that is being replaced or dropped needs no date. */
 async function touch(folder: string): Promise<void> {
@@ -101,6 +106,20 @@ export class Store {
   /** Forgets the corrupt results that were set aside. */
   async discardCorrupt(): Promise<void> {
     await rm(this.#corrupt, { recursive: true, force: true });
+  }
+
+  /** Does what needs results of this store to stay: the collector then keeps what was used of late. */
+  whileInUse<T>(work: () => Promise<T>): Promise<T> {
+    return withLock(join(this.#locks, `${inUse}${randomUUID()}.lock`), work);
+  }
+
+  /** Whether a process is at work with results of this store. */
+  async isInUse(): Promise<boolean> {
+    const names = ((await readdir(this.#locks).catch(absent)) ?? []).filter((name) => name.startsWith(inUse));
+    const held = await Promise.all(
+      names.filter((name) => name.endsWith(".lock")).map((name) => isLocked(join(this.#locks, name))),
+    );
+    return held.includes(true);
   }
 
   /** Makes room: drops what was not used for longest, but nothing in `needed` and nothing that is being computed. */

@@ -39,6 +39,7 @@ describe("nothing is stale after a change of", () => {
       "loaders/messages.ts",
       (text: string) => text.replace("must be a whole number", "has to be a whole number"),
     ],
+    ["the module of another device", "loaders/devices/wasm.ts", (text: string) => text.replace("threads", "workers")],
     ["a package that is not used", "package-lock.json", (text: string) => bump(text, "vega")],
     ["the model's card", "data/models/observatory-8m/README.md", null],
   ] as const)("%s", async (_, file, change) => {

@@ -143,6 +143,17 @@ describe("a control", () => {
 });
 
 describe("the collector", () => {
+  test("drops nothing of late while a run is at work", async () => {
+    await project.run("run", "counts", "--set", "rows=9");
+    const run = project.start("run", "counts", "--set", "pause=2000");
+    await run.until(/counts +━/);
+    const { stdout, stderr } = await project.run("gc", "--keep", "0");
+    expect(stderr).toMatch(/^A run or a preview is at work/);
+    expect(stdout).toBe("");
+    run.kill("SIGTERM");
+    expect((await run.finished).code).toBe(130);
+  });
+
   test("drops what nothing refers to, and keeps what is committed or current", async () => {
     await project.run("run", "weights", "--save");
     await project.run("run", "counts");

@@ -203,6 +203,13 @@ describe("the collector", () => {
     await expect(again).rejects.toThrow("stopped");
   });
 
+  test("can ask whether somebody is at work with results", async () => {
+    const store = new Store(folder, () => {});
+    expect(await store.isInUse()).toBe(false);
+    await store.whileInUse(async () => expect(await store.isInUse()).toBe(true));
+    expect(await store.isInUse()).toBe(false);
+  });
+
   test("frees nothing of an empty store", async () => {
     expect(await collect(0)).toEqual({ dropped: [], freed: 0, kept: 0 });
   });
