@@ -11,7 +11,14 @@ export default defineConfig({
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, testTimeout: 60_000 } },
       { test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000 } },
       { test: { name: "kernels", include: ["test/kernels/**/*.test.ts"], pool, testTimeout: 60_000 } },
-      { test: { name: "cli", include: ["test/cli/**/*.test.ts", "test/library/**/*.test.ts"], pool, testTimeout: 60_000 } },
+      {
+        test: {
+          name: "cli",
+          include: ["test/cli/**/*.test.ts", "test/library/**/*.test.ts"],
+          pool,
+          testTimeout: 60_000,
+        },
+      },
       {
         test: { name: "fault", include: ["test/fault/**/*.test.ts"], pool, testTimeout: 120_000, hookTimeout: 60_000 },
       },

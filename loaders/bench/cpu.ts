@@ -11,7 +11,7 @@ import { checkout, machine, packageVersion } from "../runner/provenance.js";
 import { writeFlushed } from "../store/system.js";
 import { say } from "../terminal.js";
 import type { Measures } from "./measure.js";
-import { type Loading, type MemoryAtLength, type Overhead, threads } from "./measures.js";
+import { type Duration, type Loading, type MemoryAtLength, type Overhead, threads } from "./measures.js";
 
 /** What the engine promises. */
 const limits = {
@@ -21,7 +21,7 @@ const limits = {
   growth: 2.3,
   /** Peak memory to weights, on loading a checkpoint of 500 MB. */
   loading: 1.5,
-  /** Time of the statistics to that of the logits alone. */
+  /** Processor time that the statistics add, to that of the logits alone. */
   rowMetrics: 0.25,
   rowMetricsWithTopMass: 0.6,
   /** Bytes, of all row metrics of GPT-2 small over 1,024 tokens. */
@@ -51,8 +51,8 @@ export interface CpuBenchmark {
 
 const lengths = [4096, 8192, 32_768] as const;
 
-/** Seconds that each step took on two cores of a server of 2023: they only weigh the estimate of the time left. */
-const steps = { checkpoint: 15, loading: 3, overhead: 60, 4096: 10, 8192: 25, 32768: 300 };
+/** Seconds that each step took on two cores of a server: they only weigh the estimate of the time left. */
+const steps = { checkpoint: 15, loading: 3, overhead: 90, 4096: 10, 8192: 25, 32768: 300 };
 
 /** @returns whether everything kept within its limit */
 export async function benchCpu(file = join(dataFolder, "benchmarks/cpu.json")): Promise<boolean> {
@@ -120,9 +120,13 @@ function progress(): (what: string, weight: number) => void {
 }
 
 function judge([short, long]: readonly MemoryAtLength[], loading: Loading, overhead: Overhead): Finding[] {
-  const median = (values: readonly number[]) => quantile(values, 0.5);
+  const median = (runs: readonly Duration[]) =>
+    quantile(
+      runs.map(({ processorSeconds }) => processorSeconds),
+      0.5,
+    );
   const above = ({ peak, model }: MemoryAtLength) => peak - model;
-  const slower = (values: readonly number[]) => median(values) / median(overhead.logits) - 1;
+  const slower = (runs: readonly Duration[]) => median(runs) / median(overhead.logits) - 1;
   const finding = (name: string, unit: Finding["unit"], value: number, limit: number): Finding => ({
     name,
     unit,
@@ -134,8 +138,18 @@ function judge([short, long]: readonly MemoryAtLength[], loading: Loading, overh
     finding("peak memory, 8,192 tokens through the bundled model", "bytes", long.peak, limits.peak),
     finding("memory above the model's own, 8,192 tokens to 4,096", "ratio", above(long) / above(short), limits.growth),
     finding("peak memory to weights, loading 500 MB", "ratio", loading.peak / loading.weights, limits.loading),
-    finding("row metrics without top-8 mass, time added", "ratio", slower(overhead.rowMetrics), limits.rowMetrics),
-    finding("row metrics, time added", "ratio", slower(overhead.rowMetricsWithTopMass), limits.rowMetricsWithTopMass),
+    finding(
+      "row metrics without top-8 mass, processor time added",
+      "ratio",
+      slower(overhead.rowMetrics),
+      limits.rowMetrics,
+    ),
+    finding(
+      "row metrics, processor time added",
+      "ratio",
+      slower(overhead.rowMetricsWithTopMass),
+      limits.rowMetricsWithTopMass,
+    ),
     finding("output of the row metrics, GPT-2 small over 1,024 tokens", "bytes", overhead.output, limits.output),
   ];
 }

@@ -42,10 +42,18 @@ const prompt = (tokens: number, vocabulary: number): Prompt => ({
 const load = async (folder: string) =>
   Model.load(await openCheckpoint(fileSource(folder)), await openBackend("cpu", { threads }));
 
-async function timed<T>(work: () => Promise<T>): Promise<{ seconds: number; result: T }> {
+async function timed<T>(work: () => Promise<T>): Promise<Duration & { readonly result: T }> {
   const start = performance.now();
+  const before = process.cpuUsage();
   const result = await work();
-  return { seconds: (performance.now() - start) / 1000, result };
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: (performance.now() - start) / 1000, processorSeconds: (user + system) / 1e6, result };
+}
+
+export interface Duration {
+  readonly seconds: number;
+  /** Of all threads; other work on the machine does not change it much. */
+  readonly processorSeconds: number;
 }
 
 export interface MemoryAtLength {
@@ -66,10 +74,10 @@ export interface Loading {
 
 export interface Overhead {
   readonly tokens: number;
-  /** Seconds of each repetition, taken in turns. */
-  readonly logits: readonly number[];
-  readonly rowMetrics: readonly number[];
-  readonly rowMetricsWithTopMass: readonly number[];
+  /** Each repetition, taken in turns. */
+  readonly logits: readonly Duration[];
+  readonly rowMetrics: readonly Duration[];
+  readonly rowMetricsWithTopMass: readonly Duration[];
   /** Bytes of all row metrics and of the attention received, as float32, and which they are. */
   readonly output: number;
   readonly metrics: readonly string[];
@@ -119,18 +127,18 @@ export const measures = {
     }));
     const models = [await load(folder), await load(folder), await load(folder)]; // one keeps one session
     const given = prompt(tokens, models[0].architecture.vocabulary);
-    const seconds: number[][] = [[], [], []];
+    const durations: Duration[][] = [[], [], []];
     let output = 0;
     for (let repeat = -1; repeat < repeats; repeat++) {
       for (const [i, model] of models.entries()) {
-        const run = await timed(() => model.forward(given, requests[i]));
-        if (repeat >= 0) seconds[i].push(run.seconds); // the first one of each creates its session
-        if (i === 2) output = outputBytes(run.result, given);
+        const { result, ...duration } = await timed(() => model.forward(given, requests[i]));
+        if (repeat >= 0) durations[i].push(duration); // the first one of each creates its session
+        if (i === 2) output = outputBytes(result, given);
       }
     }
-    const [logits, rowMetricSeconds, rowMetricsWithTopMass] = seconds;
+    const [logits, withoutTop, withTop] = durations;
     const metrics = rowMetrics.map(({ metric }) => metric.id);
-    return { tokens, logits, rowMetrics: rowMetricSeconds, rowMetricsWithTopMass, output, metrics };
+    return { tokens, logits, rowMetrics: withoutTop, rowMetricsWithTopMass: withTop, output, metrics };
   },
 };
 

@@ -31,6 +31,9 @@ describe("help", () => {
     "models",
     "models random",
     "models check",
+    "doctor",
+    "bench",
+    "bench cpu",
     "prompts",
   ])("of %s tells the exit codes", async (command) => {
     const { code, stdout } = await project.run(...command.split(" "), "--help");
