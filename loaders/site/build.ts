@@ -16,7 +16,7 @@ import { siteDefects } from "./check.js";
 import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
-import { writeNotebooks } from "./notebook/write.js";
+import { isNotebook, writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
 
 const staging = join(workFolder, "site");
@@ -45,8 +45,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   await cacheDatabaseModule();
   await render(debug);
-  const charted = await polishPages();
-  await writeNotebooks(staging, charted);
+  await writeNotebooks(staging, await polishPages());
   signal.throwIfAborted();
   const foreign = (await foreignData(staging, results)).map(messages.foreignData);
   const defects = [...foreign, ...(await siteDefects(staging))];
@@ -93,15 +92,15 @@ async function computed(plans: readonly Plan[], debug: boolean, signal: AbortSig
   return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome : []));
 }
 
-/** Gives the pages that have charts. */
+/** Gives the pages that become notebooks. */
 async function polishPages(): Promise<string[]> {
   const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html"));
   const read = (file: string) => readFile(join(staging, file), "utf8");
-  const charted: string[] = [];
+  const notebooks: string[] = [];
   for (const file of files) {
-    const page = await publishable(file, read);
-    await writeFile(join(staging, file), page.html);
-    if (page.hasCharts) charted.push(file);
+    const notebook = await isNotebook(file);
+    if (notebook) notebooks.push(file);
+    await writeFile(join(staging, file), await publishable(file, read, { notebook }));
   }
-  return charted;
+  return notebooks;
 }

@@ -19,23 +19,20 @@ export function polish(text: string): string {
   return serialize(document);
 }
 
-export interface Publishable {
-  readonly html: string;
-  readonly hasCharts: boolean;
-}
-
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
- * policy forbids). `read` gives the text of a file of the site.
+ * policy forbids). `read` gives the text of a file of the site; `notebook` says that the page is there as one, too.
  */
-export async function publishable(file: string, read: (path: string) => Promise<string>): Promise<Publishable> {
-  const text = await read(file);
-  const hasCharts = /\bfigure\(\{/.test(text);
-  const document = polished(text);
-  if (hasCharts) addDownloads(document, basename(file, ".html"));
+export async function publishable(
+  file: string,
+  read: (path: string) => Promise<string>,
+  { notebook }: { readonly notebook: boolean },
+): Promise<string> {
+  const document = polished(await read(file));
+  if (notebook) addDownloads(document, basename(file, ".html"));
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
-  return { html: serialize(document), hasCharts };
+  return serialize(document);
 }
 
 /** A line at the end of the page with the files that the build writes beside it. */

@@ -73,7 +73,8 @@ interface SiteFunctions {
 
 type Names = Readonly<Record<string, unknown>>;
 
-const PURE = ["format", "palette", "specs"];
+/** Components that need no document. What the engine has needs none either. */
+const PURE = ["format", "palette", "specs", "triangle"];
 
 /** Pixels: the width of a cell's output. */
 const WIDTH = 640;
@@ -180,8 +181,8 @@ class Page {
   }
 
   async #load(address: string): Promise<unknown> {
-    const name = /([\w-]+)\.[0-9a-f]{8}\.js$/.exec(address)?.[1] ?? "";
-    if (PURE.includes(name)) return siteModule(this.#folder, name);
+    const [, room, name] = /_import\/(\w+)\/(.*)\.[0-9a-f]{8}\.js$/.exec(address) ?? [];
+    if (room === "engine" || PURE.includes(name)) return import(pathToFileURL(join(this.#folder, address)).href);
     return this.#replaced[name] ?? inert;
   }
 

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { siteSource } from "../../project.js";
+import { absent } from "../../store/system.js";
 import { bibtexOf, cffOf, sentenceOf } from "./citation.js";
 import { partsOf } from "./content.js";
 import { NodeDatabase } from "./database.js";
@@ -9,6 +10,18 @@ import type { FORMATS } from "./formats.js";
 import { notebook } from "./ipynb.js";
 import { markdownOf } from "./markdown.js";
 import { readPage } from "./page.js";
+
+/**
+ * Whether a page becomes a notebook: it has charts and a Markdown of its own, which does not say `notebook: false`, as one
+ * does that is a tool and not a report.
+ */
+export async function isNotebook(page: string): Promise<boolean> {
+  const markdown = await readFile(sourceOf(page), "utf8").catch(absent);
+  return markdown !== undefined && /\bfigure\(\{/.test(markdown) && !/^notebook: false$/m.test(markdown);
+}
+
+const nameOf = (page: string) => page.replace(/\.html$/, "");
+const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
 
 /** @throws {Error} where a page cannot be read as a notebook, with its name */
 export async function writeNotebooks(site: string, pages: readonly string[]): Promise<void> {
@@ -23,8 +36,8 @@ export async function writeNotebooks(site: string, pages: readonly string[]): Pr
 }
 
 async function writePage(site: string, page: string, db: NodeDatabase): Promise<void> {
-  const name = page.replace(/\.html$/, "");
-  const markdown = await readFile(join(siteSource, `${name}.md`), "utf8");
+  const name = nameOf(page);
+  const markdown = await readFile(sourceOf(page), "utf8");
   const content = await readPage(site, page, db);
   const parts = partsOf(markdown, content);
   const title = /^title: (.*)$/m.exec(markdown)?.[1] ?? name;
