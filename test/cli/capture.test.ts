@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Table, tableFromIPC } from "apache-arrow";
 import { afterAll, describe, expect, test } from "vitest";
+import type { Architecture } from "../../engine/architecture.js";
 import { rowMetrics } from "../../engine/metrics/columns.js";
-import { goldenReference, largestError } from "../golden/golden.js";
+import { goldenCheckpoint, goldenReference, largestError } from "../golden/golden.js";
 import { Running } from "../project.js";
 import { goldenFolder } from "../unit/engine/memory-source.js";
 import { openDuckDb } from "../unit/loaders/duckdb.js";
@@ -14,6 +15,8 @@ import { openDuckDb } from "../unit/loaders/duckdb.js";
 const checkout = fileURLToPath(new URL("../..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "observatory-capture-"));
 afterAll(() => rmSync(work, { recursive: true }));
+
+const database = openDuckDb();
 
 const start = (...args: readonly string[]) => new Running(join(checkout, "loaders/observatory.mjs"), args, work);
 const observatory = (...args: readonly string[]) => start(...args).finished;
@@ -29,12 +32,15 @@ const read = (folder: string, table: string): Table => tableFromIPC(bytesOf(fold
 const column = (table: Table, name: string): ArrayLike<number> => table.getChild(name)?.toArray() ?? [];
 const schemaOf = ({ schema }: Table) => schema.fields.map(({ name, type }) => `${name}: ${type}`);
 
-describe.each(["llama", "gpt2"])("of %s", (name) => {
+/** Rotary and learned positions; then windows in every other layer, and learned sinks. */
+describe.each(["llama", "gpt2", "gpt_oss"])("of %s", (name) => {
   const options = ["--model", goldenFolder(name), "--rows", "all", "--logits", "all", "--out", name];
   let reference: Awaited<ReturnType<typeof goldenReference>>;
+  let architecture: Architecture;
 
   test("writes its tables, with their end markers, and prints where they are", async () => {
     reference = await goldenReference(name);
+    architecture = (await goldenCheckpoint(name)).architecture;
     const { code, stdout, stderr } = await observatory(
       "capture",
       ...options,
@@ -67,7 +73,7 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
       model: { name, weights: expect.stringMatching(/^[0-9a-f]{64}$/) },
       device: { name: "cpu" },
       precision: "float32",
-      tokens: [24, 24],
+      tokens: reference.sequences.map((ids) => ids.length),
       beyond_trained_length: false,
     });
   });
@@ -81,18 +87,19 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
     const wanted = rowMetrics.map((): number[] => []);
     const attention: number[] = [];
     const alpha: number[] = [];
-    for (let sequence = 0; sequence < 2; ++sequence) {
-      for (let layer = 0; layer < 3; ++layer) {
+    for (let sequence = 0; sequence < reference.sequences.length; ++sequence) {
+      for (const [layer, { attention: kind }] of architecture.blocks.entries()) {
+        const first = (query: number) => Math.max(0, query + 1 - (kind.window ?? tokens));
         const matrix = await reference.read(`attentions.${layer}`, sequence); // [heads, queries, keys]
-        for (let head = 0; head < 4; ++head) {
+        for (let head = 0; head < architecture.heads; ++head) {
           const at = (query: number, key: number) => matrix[(head * tokens + query) * tokens + key];
-          const visible = Array.from({ length: tokens }, (_, q) => Array.from({ length: q + 1 }, (_, k) => at(q, k)));
-          attention.push(...visible.flat());
+          const causal = Array.from({ length: tokens }, (_, q) => Array.from({ length: q + 1 }, (_, k) => at(q, k)));
+          attention.push(...causal.flatMap((row, query) => row.slice(first(query))));
           for (const [i, { metric }] of rowMetrics.entries()) {
-            wanted[i].push(...visible.map((row, query) => metric.reference(row, query, row.length)));
+            wanted[i].push(...causal.map((row, query) => metric.reference(row, query, row.length - first(query))));
           }
           for (let key = 0; key < tokens; ++key) {
-            const sum = visible.slice(key).reduce((total, row) => total + row[key], 0);
+            const sum = causal.slice(key).reduce((total, row) => total + row[key], 0);
             alpha.push(sum / (tokens - key));
           }
         }
@@ -105,7 +112,7 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
     }
     expect(largestError(column(received, "received"), alpha)).toBeLessThan(1e-4);
     const logits = read(name, "logits");
-    const expected = await Promise.all([0, 1].map((sequence) => reference.read("logits", sequence)));
+    const expected = await Promise.all(reference.sequences.map((_, sequence) => reference.read("logits", sequence)));
     expect(
       largestError(
         column(logits, "logit"),
@@ -115,21 +122,34 @@ describe.each(["llama", "gpt2"])("of %s", (name) => {
   });
 
   test("says of every row where it belongs", async () => {
-    const { insert, query } = await openDuckDb();
-    for (const table of ["statistics", "received", "logits", "rows"]) insert(table, bytesOf(name, table));
+    const { insert, query } = await database;
+    for (const table of ["statistics", "received", "logits", "rows"]) insert(`${name}_${table}`, bytesOf(name, table));
+    const { sequences, tokens } = reference;
+    const { blocks, heads, vocabulary } = architecture;
+    const seen = (window = tokens) => sequences.length * heads * sum(tokens, (query) => Math.min(query + 1, window));
+    const places = blocks.reduce((total, { attention }) => total + seen(attention.window), 0);
     const [rows] = query(`SELECT count(*) AS n, count(DISTINCT (sequence, layer, head, query, key)) AS distinct_places,
-      max(abs(query - key)) AS furthest, bool_and(key <= query) AS causal FROM rows`);
-    expect(rows).toEqual({ n: 2 * 12 * 300, distinct_places: 2 * 12 * 300, furthest: 23, causal: true });
-    const [sums] = query(
-      "SELECT max(abs(s - 1)) AS off FROM (SELECT sum(probability) AS s FROM rows GROUP BY sequence, layer, head, query)",
+      max(query - key) AS furthest, bool_and(key <= query) AS causal FROM ${name}_rows`);
+    expect(rows).toEqual({ n: places, distinct_places: places, furthest: tokens - 1, causal: true });
+    const [sums] = query(`SELECT min(s) AS least, max(s) AS most FROM
+      (SELECT sum(probability) AS s FROM ${name}_rows GROUP BY sequence, layer, head, query)`);
+    expect(sums.most).toBeLessThan(1 + 1e-5);
+    expect(sums.least).toBeGreaterThan(blocks.some(({ attention }) => attention.sinks) ? 0 : 1 - 1e-5);
+    const [firsts] = query(
+      `SELECT count(*) AS n, max(query) AS query FROM ${name}_statistics WHERE "normalised-entropy" IS NULL`,
     );
-    expect(sums.off).toBeLessThan(1e-5);
-    const [undefinedRows] = query('SELECT count(*) AS n FROM statistics WHERE "normalised-entropy" IS NULL');
-    expect(undefinedRows.n).toBe(2 * 12); // the first query of each sequence and head
-    const [logits] = query("SELECT max(position) AS position, max(token) AS token, count(*) AS n FROM logits");
-    expect(logits).toEqual({ position: 23, token: 159, n: 2 * 24 * 160 });
+    expect(firsts).toEqual({ n: sequences.length * blocks.length * heads, query: 0 });
+    const [logits] = query(`SELECT max(position) AS position, max(token) AS token, count(*) AS n FROM ${name}_logits`);
+    expect(logits).toEqual({
+      position: tokens - 1,
+      token: vocabulary - 1,
+      n: sequences.length * tokens * vocabulary,
+    });
   });
 });
+
+const sum = (count: number, of: (index: number) => number): number =>
+  Array.from({ length: count }, (_, i) => of(i)).reduce((a, b) => a + b, 0);
 
 describe("options", () => {
   const llama = ["--model", goldenFolder("llama")];

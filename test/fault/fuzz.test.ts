@@ -11,6 +11,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { UserError } from "../../engine/errors.js";
 import { Random } from "../../engine/random.js";
 import { type CaptureFlags, captureCommand } from "../../loaders/cli/capture.js";
+import { architectures } from "../golden/golden.js";
 import { Running } from "../project.js";
 import { type Files, goldenFiles, goldenFolder, json } from "../unit/engine/memory-source.js";
 import { spoiltConfigs } from "./fuzz/config.js";
@@ -23,12 +24,6 @@ const patience = 10_000; // ms
 
 const work = mkdtempSync(join(tmpdir(), "observatory-fuzz-"));
 afterAll(() => rmSync(work, { recursive: true }));
-
-const checkpoints = fileURLToPath(new URL("../golden/checkpoints", import.meta.url));
-const architectures = readdirSync(checkpoints, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map(({ name }) => name)
-  .sort();
 
 interface Model {
   readonly name: string;
