@@ -16,11 +16,12 @@ export default defineConfig({
           name: "cli",
           include: ["test/cli/**/*.test.ts", "test/library/**/*.test.ts"],
           pool,
-          testTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
         },
       },
       {
-        test: { name: "fault", include: ["test/fault/**/*.test.ts"], pool, testTimeout: 120_000, hookTimeout: 60_000 },
+        test: { name: "fault", include: ["test/fault/**/*.test.ts"], pool, testTimeout: 240_000, hookTimeout: 60_000 },
       },
       {
         test: {

@@ -59,7 +59,8 @@ const reason = (error: unknown) => (error instanceof Error ? error.message : Str
 
 /** The Arrow file's bytes; a loader that failed answers with its message, which is worth more than "status 500". */
 async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSignal): Promise<Uint8Array> {
-  const response = await fetch(href, { signal });
+  const headers = { prefer: "respond-async" }; // a preview then answers 202 at once for what it has to compute
+  const response = await fetch(href, { headers, signal });
   if (response.status === 202) {
     await untilComputed(response.headers.get("location") ?? "", onProgress, signal);
     return fetchBytes(href, onProgress, signal);

@@ -39,7 +39,10 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     const [, experiment, table] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(request.url ?? "") ?? [];
     const [, computed] = /^\/_observatory\/progress\/([^/?]+)$/.exec(request.url ?? "") ?? [];
     if (isolate) addIsolation(response);
-    if (experiment) return data(response, experiment, () => results.table(experiment, table));
+    if (experiment) {
+      const waits = request.headers.prefer !== "respond-async"; // https://www.rfc-editor.org/rfc/rfc7240#section-4.1
+      return data(response, experiment, () => results.table(experiment, table, waits));
+    }
     if (computed) return json(response, () => results.progress(computed));
     if (/^\/_file\/data\/catalogue\.arrow(?:\?|$)/.test(request.url ?? "")) {
       return data(response, "catalogue", () => results.catalogue());

@@ -33,7 +33,7 @@ const quiet = 300; // ms
 
 const loader = join(root, "loaders/[experiment]/[table].arrow.ts");
 
-/** How long a request waits for a result before it is answered that it is being computed. */
+/** How long who does not want to wait has to, for results that are there already. */
 const patience = 300; // ms
 
 /** For how long a failure is the answer; whoever asks later has it tried again. */
@@ -90,17 +90,17 @@ export class PreviewResults {
   }
 
   /**
-   * A table, or undefined where it is still being computed, which the first who asks for it starts. Throws an Error
-   * with a sentence for the page where it cannot be had.
+   * A table, computed where it is missing; undefined for who does not want to wait for that. Throws an Error with a
+   * sentence for the page where it cannot be had.
    */
-  async table(experiment: string, name: string): Promise<Uint8Array | undefined> {
+  async table(experiment: string, name: string, waits: boolean): Promise<Uint8Array | undefined> {
     const entry = this.#entry(experiment);
     if (entry.failed && Date.now() - entry.failed.time > retry) {
       entry.result = undefined;
       entry.failed = undefined;
     }
     entry.result ??= this.#begin(entry);
-    const result = await Promise.race([entry.result, sleep(patience)]);
+    const result = await (waits ? entry.result : Promise.race([entry.result, sleep(patience)]));
     if (!result) return undefined;
     const tables = Object.keys(result.passport.tables);
     if (!tables.includes(name)) throw new Error(messages.unknownTable(experiment, name, tables));
