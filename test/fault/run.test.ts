@@ -84,9 +84,9 @@ test("two runs at once compute once, and both have the result", async () => {
 });
 
 test("when the process that computes dies, the one that waits takes over", async () => {
-  const first = project.start("run", "counts", "--set", "pause=300");
+  const first = project.start("run", "counts", "--set", "pause=600");
   await first.until(/counts +━/);
-  const second = project.start("run", "counts", "--set", "pause=300");
+  const second = project.start("run", "counts", "--set", "pause=600");
   await second.until(/another process computes it/);
   first.kill("SIGKILL");
   expect(await second.finished).toMatchObject({ code: 0 });
