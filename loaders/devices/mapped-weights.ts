@@ -1,4 +1,7 @@
-/** Weights in files that sessions map, so that a large model is in memory once, whatever the number of its sessions. */
+/**
+ * Weights in files that sessions map, so that a large model is in memory once, whatever the number of its sessions. As
+ * with any mapped file, one that is cut short while it is in use ends the process.
+ */
 import { rmSync } from "node:fs";
 import { mkdtemp, open, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
