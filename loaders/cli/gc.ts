@@ -1,3 +1,5 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { workFolder } from "../project.js";
@@ -6,6 +8,9 @@ import { planFor } from "../runner/plan.js";
 import { defaultBound, recent } from "../store/collect.js";
 import { Store } from "../store/store.js";
 import { say } from "../terminal.js";
+
+/** What verifications and Slurm's tasks leave where they are killed. */
+const leftovers = ["verify", "slurm"];
 
 /** Drops results that neither the committed ones nor the experiments as they are now refer to. */
 export async function gc({ keep = defaultBound }: { readonly keep?: number }): Promise<void> {
@@ -16,6 +21,7 @@ export async function gc({ keep = defaultBound }: { readonly keep?: number }): P
   const needed = await neededKeys(plans.flatMap(({ key }) => key ?? []));
   const busy = await store.isInUse();
   if (busy) say(messages.storeInUse);
+  else for (const name of leftovers) await rm(join(workFolder, name), { recursive: true, force: true });
   const { dropped, freed, kept } = await store.collect(keep, needed, busy ? recent : 0);
   for (const key of dropped) console.log(key);
   say(messages.collected(dropped.length, freed));

@@ -7,6 +7,7 @@ import { fulfil } from "../runner/fulfil.js";
 import { type Plan, planFor } from "../runner/plan.js";
 import { type TableChange, tableChange } from "../store/compare.js";
 import { openResult, type Result } from "../store/result.js";
+import { Store } from "../store/store.js";
 import { exitCodes, say, untilInterrupted } from "../terminal.js";
 import { changeLines } from "./changes.js";
 import { deviceOf } from "./device.js";
@@ -25,20 +26,22 @@ export async function verify(names: readonly string[], flags: VerifyFlags, debug
   const plans = await planFor(ids, { model: flags.model }, { warn: say, anyDevice: true });
   await mkdir(join(workFolder, "verify"), { recursive: true });
   const folder = await mkdtemp(join(workFolder, "verify/run-"));
+  const due = plans.flatMap(({ job, fresh, ...plan }) =>
+    job && fresh ? { ...plan, job: job.device ? { ...job, ...target } : job, reason: messages.toVerify } : [],
+  );
   try {
-    const due = plans.flatMap(({ job, fresh, ...plan }) =>
-      job && fresh ? { ...plan, job: job.device ? { ...job, ...target } : job, reason: messages.toVerify } : [],
-    );
-    const outcomes = await fulfil(due, { signal, folder, debug });
-    let sound = true;
-    for (const plan of plans) {
-      const outcome = outcomes.get(plan.experiment);
-      const again = outcome && "result" in outcome ? outcome.result : undefined;
-      const { lines, same } = await report(plan, again);
-      for (const line of lines) console.log(line);
-      sound &&= same;
-    }
-    return sound ? exitCodes.ok : exitCodes.failed;
+    return await new Store(workFolder, say).whileInUse(async () => {
+      const outcomes = await fulfil(due, { signal, folder, debug });
+      let sound = true;
+      for (const plan of plans) {
+        const outcome = outcomes.get(plan.experiment);
+        const again = outcome && "result" in outcome ? outcome.result : undefined;
+        const { lines, same } = await report(plan, again);
+        for (const line of lines) console.log(line);
+        sound &&= same;
+      }
+      return sound ? exitCodes.ok : exitCodes.failed;
+    });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

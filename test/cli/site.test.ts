@@ -338,6 +338,23 @@ describe("a preview", () => {
     await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
   });
 
+  test("computes again what reads an input that changes, and only that", async () => {
+    const keyOf = async (table: string) => {
+      const { status, body } = await get(`${address}_file/data/${table}.arrow`);
+      return status === 200 ? tableFromIPC(body).schema.metadata.get("key") : undefined;
+    };
+    const [counts, weights] = [await keyOf("counts/squares"), await keyOf("weights/norms")];
+    await project.with(
+      "data/names.jsonl",
+      (text) => `${text}{"name":"c"}\n`,
+      async () => {
+        await expect.poll(() => keyOf("counts/squares"), { timeout: 30_000, interval: 500 }).not.toBe(counts);
+        expect(await keyOf("weights/norms")).toBe(weights);
+      },
+    );
+    await expect.poll(() => keyOf("counts/squares"), { timeout: 30_000, interval: 500 }).toBe(counts);
+  });
+
   test("tells how far a computation is, and then has its result", async () => {
     const slow = (text: string) => text.replace("pause: 0", "pause: 100");
     const data = `${address}_file/data/counts/squares.arrow`;

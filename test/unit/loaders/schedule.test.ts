@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Resources } from "../../../loaders/experiment.js";
-import { type Capacity, pack } from "../../../loaders/runner/schedule.js";
+import { type Capacity, limiter, pack } from "../../../loaders/runner/schedule.js";
 
 const machine: Capacity = { cores: 4, memory: 16, gpus: ["0", "1"], jobs: Number.POSITIVE_INFINITY };
 const job = (name: string, resources: Resources = {}) => ({
@@ -56,5 +56,24 @@ describe("jobs run side by side", () => {
 
   test("none at all", async () => {
     expect(await turns([])).toEqual([]);
+  });
+});
+
+describe("a limit", () => {
+  test("lets so many work at a time, in the order of asking, whatever becomes of them", async () => {
+    const limit = limiter(2);
+    const log: string[] = [];
+    let working = 0;
+    const work = (name: string) => async () => {
+      log.push(`${name} with ${++working}`);
+      await new Promise((resolve) => setImmediate(resolve));
+      --working;
+      if (name === "b") throw new Error("b fails");
+      return name;
+    };
+    const all = await Promise.allSettled(["a", "b", "c", "d"].map((name) => limit(work(name))));
+    expect(all.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+    expect(log.map((line) => line[0])).toEqual(["a", "b", "c", "d"]);
+    expect(log.every((line) => /with [12]$/.test(line))).toBe(true);
   });
 });
