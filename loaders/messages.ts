@@ -72,6 +72,8 @@ export const messages = {
     `--rows holds whole attention matrices, and those of ${tokens} tokens are too large for that: give at most ${most} tokens, or leave --rows out.`,
   logitsTooLarge: (tokens: number, most: number) =>
     `--logits all of ${tokens} tokens is too large to be held: give at most ${most} tokens, or take --logits last.`,
+  notFinite: (sequence: number, where: string) =>
+    `The model computes no finite number in ${where} of sequence ${sequence}: its weights are too large for float32, or broken.`,
   badOut: (folder: string, code: string) =>
     `Nothing can be written to ${folder} (${code}): --out takes a folder, which is made where there is none.`,
   beyondTrained: (tokens: number, trained: number) =>

@@ -3,7 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
-import type { Request } from "../../engine/forward.js";
+import type { Forward, Request } from "../../engine/forward.js";
 import { visibleKeys } from "../../engine/mask.js";
 import { weightSizes } from "../../engine/memory.js";
 import { type HeadPlace, rowRequest } from "../../engine/metrics/columns.js";
@@ -64,6 +64,7 @@ export async function capture(
     for (const [index, ids] of sequences.entries()) {
       const together = rows.length > 0 && fitTogether(ids, architecture);
       const forward = await run(ids, requestFor(ids.length, logits, together));
+      refuseBroken(forward, index);
       const visible = architecture.blocks.map(({ attention }) => visibleKeys({ ids }, attention.window));
       const filling = { sequence: index, forward, architecture, visible };
       await fill("statistics", (file) => addStatistics(file, filling));
@@ -87,6 +88,18 @@ export async function capture(
 }
 
 const pathOf = (folder: string, name: TableName): string => join(folder, `${name}.arrow`);
+
+/** @throws {UserError} where entropy or logits are not finite: the columns of such a model would look merely empty */
+function refuseBroken({ entropy, logits }: Forward, sequence: number): void {
+  const { data, dims } = given(entropy); // [layers, heads, queries]
+  const place = data.findIndex((nats) => !Number.isFinite(nats));
+  if (place >= 0) {
+    const head = Math.floor(place / dims[2]);
+    const where = `layer ${Math.floor(head / dims[1])}, head ${head % dims[1]}, query ${place % dims[2]}`;
+    throw new UserError(messages.notFinite(sequence, where));
+  }
+  if (logits && !logits.data.every(Number.isFinite)) throw new UserError(messages.notFinite(sequence, "the logits"));
+}
 
 function requestFor(tokens: number, logits: CaptureOptions["logits"], attention: boolean): Request {
   return {

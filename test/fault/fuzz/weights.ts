@@ -154,6 +154,20 @@ export const spoiltWeights: Record<string, Spoil> = {
   "integers in place of weights": header((tensors, name, random) => {
     tensors[name].dtype = random.pick(tensors[name].dtype === "F32" ? ["I32", "U32"] : ["I16", "U16"]);
   }),
+  "weights that float32 cannot multiply": (files) => {
+    const { header: tensors, values } = takeApart(files[single]);
+    let end = 0;
+    const data: Uint8Array[] = [];
+    const entries = Object.entries(tensors).map(([name, { dtype, shape, data_offsets }]) => {
+      const isNorm = /(norm|ln_)[^.]*\.weight$/.test(name);
+      const huge = new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(3e38);
+      data.push(isNorm ? new Uint8Array(huge.buffer) : values.subarray(...data_offsets));
+      const start = end;
+      end += data.at(-1)?.length ?? 0;
+      return [name, { dtype: isNorm ? "F32" : dtype, shape, data_offsets: [start, end] }];
+    });
+    return { ...files, [single]: putTogether(Object.fromEntries(entries), Buffer.concat(data)) };
+  },
   "half-precision weights that are not finite": (files, random) => {
     const { header: tensors } = takeApart(files[single]);
     const [dtype, notANumber] = random.pick([["F16", 0x7e00] as const, ["BF16", 0x7fc0] as const]);
