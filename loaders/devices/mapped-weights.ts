@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type KeptWeights, type Place, type Weights, weightBytes } from "../../engine/weights.js";
 
-/** Up to this size each session reads a copy of its own and packs it, which makes products about an eighth faster. */
-const small = 2 ** 27;
+/** Whether sessions can well have a copy of the weights each, and one more of them packed. */
+export const isSmall = (sizes: ReadonlyMap<string, number>): boolean => weightBytes(sizes) <= 2 ** 27;
 
 /**
  * Places for all weights of a large model: in its own files where these hold float32, otherwise in a temporary file.
@@ -20,7 +20,7 @@ export async function mapWeights(
   weights: Weights,
   sizes: ReadonlyMap<string, number>,
 ): Promise<KeptWeights | undefined> {
-  if (weightBytes(sizes) <= small) return undefined;
+  if (isSmall(sizes)) return undefined;
   if (!(await placesOf(weights, sizes))) return convert(weights, sizes.keys());
   for (const name of sizes.keys()) await weights.check?.(name);
   return { tensor: weights.tensor, place: weights.place, release: async () => {} };
@@ -31,7 +31,7 @@ export async function placesOf(
   weights: Weights,
   sizes: ReadonlyMap<string, number>,
 ): Promise<{ readonly folder: string; readonly places: ReadonlyMap<string, Place> } | undefined> {
-  if (weightBytes(sizes) <= small) return undefined;
+  if (isSmall(sizes)) return undefined;
   const places = new Map<string, Place>();
   for (const name of sizes.keys()) {
     const place = await weights.place?.(name);
