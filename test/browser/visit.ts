@@ -6,7 +6,19 @@ import type { AxeResults } from "axe-core";
 import type { Browser, Locator, Page } from "playwright-core";
 import { vi } from "vitest";
 
-export const pages = ["", "entropy", "sinks", "basin", "positional-bias", "model"] as const;
+export const pages = [
+  "",
+  "entropy",
+  "sinks",
+  "basin",
+  "positional-bias",
+  "model",
+  "rank-collapse",
+  "papers",
+  "papers/rank-collapse-pure-attention",
+  "papers/entropy-parallel-context",
+  "papers/what-are-you-sinking",
+] as const;
 
 export type Scheme = "light" | "dark";
 

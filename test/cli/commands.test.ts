@@ -35,6 +35,8 @@ describe("help", () => {
     "bench",
     "bench cpu",
     "prompts",
+    "catalogue",
+    "new experiment",
   ])("of %s tells the exit codes", async (command) => {
     const { code, stdout } = await project.run(...command.split(" "), "--help");
     expect(code).toBe(0);
