@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../../engine/checkpoint.js";
 import { UserError } from "../../../engine/errors.js";
-import type { Prompt, Request } from "../../../engine/forward.js";
+import type { Prompt, Request, ResidualPatch } from "../../../engine/forward.js";
 import { Model } from "../../../engine/model.js";
 import { openBackend } from "../../../loaders/devices.js";
 import { fileSource } from "../../../loaders/files.js";
@@ -18,6 +18,13 @@ beforeAll(async () => {
 
 const ids = Int32Array.of(5, 6, 7);
 const float = (...values: number[]) => Float32Array.from(values);
+
+const patch = (layer: number, token: number): ResidualPatch => ({
+  layer,
+  mode: "add",
+  tokens: Int32Array.of(token),
+  values: new Float32Array(32),
+});
 
 describe("refused", () => {
   const prompts: [Prompt, string][] = [
@@ -45,6 +52,24 @@ describe("refused", () => {
     ],
     [{ ids, headGate: { data: float(Number.NaN), dims: [1, 1] } }, "headGate holds the value NaN"],
     [{ ids, temperature: { data: float(0), dims: [1, 1] } }, "temperature holds the value 0; each must be above 0."],
+    [
+      { ids, eviction: { data: Int32Array.of(1, 2), dims: [1, 1, 2] } },
+      "eviction has the dimensions [1,1,2], but they must be [3 or 1, 4 or 1, 3].",
+    ],
+    [
+      { ids, eviction: { data: Int32Array.of(1, 1, 3), dims: [1, 1, 3] } },
+      "eviction hides key 1 from query 1 on, but at least its own query must see it: 2 or later.",
+    ],
+    [{ ids, residualPatches: [patch(4, 0)] }, "residualPatches[0] is for layer 4, but layers go from 0 to 3"],
+    [{ ids, residualPatches: [patch(0, 3)] }, "residualPatches[0] is for token 3, but the prompt has tokens 0 to 2."],
+    [
+      { ids, residualPatches: [{ ...patch(0, 1), values: float(1) }] },
+      "residualPatches[0] holds 1 values for 1 tokens of width 32.",
+    ],
+    [
+      { ids, residualPatches: [{ ...patch(0, 1), values: new Float32Array(32).fill(Number.NaN) }] },
+      "residualPatches[0] holds a value that is not a finite number.",
+    ],
   ];
   test.each(prompts)("prompt %#", async (prompt, message) => {
     await expect(llama.forward(prompt)).rejects.toThrow(UserError);
@@ -58,6 +83,7 @@ describe("refused", () => {
       "queryGroups[1] holds a weight that is not a finite number.",
     ],
     [{ targets: [Int32Array.of(0, 0)] }, "targets[0] holds 2 values"],
+    [{ topMass: [8, 0] }, "topMass asks for 0 keys; each must be a whole number of at least 1."],
     [
       { targets: [Int32Array.of(0, 2, 0)] },
       "targets[0] gives query 1 the key 2, but it sees keys 0 to 1 (or −1 for none).",
