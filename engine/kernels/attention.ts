@@ -68,7 +68,7 @@ export class AttentionLayer {
       throw new UserError(`The head size is ${shape.headSize}, but the GPU kernels take multiples of 4 up to 256.`);
     }
     this.#traits = traitsOf(shape, scoring, queries.type);
-    this.tiles = input.tiles ?? tilesFor(gpu.device, this.#traits);
+    this.tiles = input.tiles ?? tilesFor(gpu, this.#traits);
     const { keyBias, pieces } = scoring;
     this.#shared = [keyBias && this.#upload(scaledBias(keyBias)), pieces && this.#upload(pieces)]
       .filter((buffer) => buffer !== undefined)
@@ -168,10 +168,11 @@ export class AttentionLayer {
     await this.gpu.run(passes, options);
   }
 
-  /** Frees what the layer made, outputs included, once the work submitted so far has run. */
+  /** Gives back what the layer made, outputs included; work that was submitted before still finds it. */
   release(): void {
-    for (const buffer of this.#owned) buffer.destroy();
+    for (const buffer of this.#owned) this.gpu.recycle(buffer);
     this.#owned.length = 0;
+    for (const { uniform } of this.#ranges) uniform.destroy();
   }
 
   get #normalised(): GPUBuffer {
@@ -181,7 +182,7 @@ export class AttentionLayer {
 
   #mix(values: Values, data: readonly (GPUBuffer | Operand)[], share: number): void {
     const tile = this.tiles.mix;
-    const parts = Math.ceil(values.columns / columnsPerGroup(values));
+    const parts = Math.ceil(values.columns / columnsPerGroup(values, tile));
     const code = mixShader(this.#traits, tile, values);
     const tiles = this.#tilesOf("queries", tile);
     this.#pass(code, [this.#normalised, ...data], (heads) => parts * tiles(heads), 2 * parts * share);
@@ -272,7 +273,6 @@ export class AttentionLayer {
       const key = bind(keys.buffer, Math.floor(first / group), Math.ceil(end / group), keyRow);
       const heads = { first, end, queryOffset: query.elements, keyOffset: key.elements };
       const uniform = layerUniform(gpu, shape, scoring, heads);
-      this.#owned.push(uniform);
       ranges.push({ heads, uniform, queries: query.binding, keys: key.binding });
     }
     return ranges;

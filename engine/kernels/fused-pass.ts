@@ -133,7 +133,7 @@ export class FusedPass {
   }
 
   #onGpu(buffer: GPUBuffer, dims: readonly number[]): Tensor {
-    return this.#Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims, dispose: () => buffer.destroy() });
+    return this.#Tensor.fromGpuBuffer(buffer, { dataType: "float32", dims, dispose: () => this.gpu.recycle(buffer) });
   }
 
   #gate(layer: number): Tensor {
@@ -152,7 +152,7 @@ export class FusedPass {
     const part = this.gpu.buffer(4 * heads * (end - start) * size);
     this.#copyRows(heads, (end - start) * size, buffer, tokens * size, start * size, part, (end - start) * size, 0);
     const tensor = this.#Tensor.fromGpuBuffer(part, { dataType: "float32", dims: [heads, end - start, size] });
-    return { tensor, release: () => part.destroy() };
+    return { tensor, release: () => this.gpu.recycle(part) };
   }
 
   /** `rows` stretches of float32 from one buffer to another; strides and offsets in elements. */
@@ -177,11 +177,11 @@ export class FusedPass {
 
   /** The chunks' queries, keys and values put together. */
   #project(outputs: readonly Record<string, Tensor>[]): Projected {
-    const owned: { destroy(): void }[] = [];
+    const owned: (() => void)[] = [];
     const joined = (name: string): Operand => {
       const tensors = outputs.map((output) => output[name]);
       if (tensors.length === 1) {
-        owned.push({ destroy: () => tensors[0].dispose() });
+        owned.push(() => tensors[0].dispose());
         return { buffer: tensors[0].gpuBuffer, type: "f32" };
       }
       const [heads, , size] = tensors[0].dims;
@@ -192,7 +192,7 @@ export class FusedPass {
         this.#copyRows(heads, length, tensor.gpuBuffer, length, 0, whole, this.#tokens * size, start * size);
         tensor.dispose();
       });
-      owned.push(whole);
+      owned.push(() => this.gpu.recycle(whole));
       return { buffer: whole, type: "f32" };
     };
     const [queries, keys, values] = ["queries", "keys", "values"].map(joined);
@@ -201,7 +201,7 @@ export class FusedPass {
       keys,
       values,
       release: () => {
-        for (const item of owned) item.destroy();
+        for (const give of owned) give();
       },
     };
   }
@@ -276,7 +276,7 @@ export class FusedPass {
         }
         this.#collector.submit();
         logits.dispose();
-        for (const buffer of [part, next, losses]) buffer.destroy();
+        for (const buffer of [part, next, losses]) gpu.recycle(buffer);
       }
     }
   }

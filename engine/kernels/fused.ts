@@ -18,24 +18,20 @@ export interface FusedOptions {
   readonly progress?: (tokens: number) => void;
 }
 
-/** Whether the kernels compute all that is asked for; what they do not goes through the plain graph. */
+/** What the kernels compute, and under what; anything else goes through the plain graph. */
+const requests = new Set(["rows", "keySegments", "queryGroups", "targets", "distances", "norms", "logits"]);
+const prompts = new Set(["ids", "positions", "pieces", "keyBias", "headGate", "temperature"]);
+
 export function canFuse({ headSize, positions }: Architecture, prompt: Prompt, request: Request): boolean {
-  const { attention, scores, topMass } = request;
-  const { eviction, residualPatches } = prompt;
+  const within = (known: ReadonlySet<string>, given: object) =>
+    Object.entries(given).every(
+      ([name, value]) => known.has(name) || !value || (Array.isArray(value) && !value.length),
+    );
   const byIndex = positions.kind !== "alibi" || (!positions.rounded && !prompt.positions);
-  return (
-    supportsHeadSize(headSize) &&
-    byIndex &&
-    !attention &&
-    !scores &&
-    !topMass?.length &&
-    !eviction &&
-    !residualPatches?.length
-  );
+  return supportsHeadSize(headSize) && byIndex && within(requests, request) && within(prompts, prompt);
 }
 
 export class FusedDecoder {
-  readonly #gpu: Gpu;
   #sessions: Promise<InferenceSession[]> | undefined; // one per cut
   #head: Promise<InferenceSession> | undefined;
   readonly #sinks = new Map<string, Promise<Float32Array>>();
@@ -43,16 +39,14 @@ export class FusedDecoder {
   constructor(
     readonly architecture: Architecture,
     readonly backend: Backend,
-    device: GPUDevice,
+    readonly device: GPUDevice,
     readonly weights: Weights,
-  ) {
-    this.#gpu = new Gpu(device);
-  }
+  ) {}
 
   async forward(prompt: Prompt, request: Request, options: FusedOptions): Promise<Forward> {
     this.#sessions ??= this.#open(cutsOf(this.architecture));
     const sessions = await this.#sessions;
-    return new FusedPass(this, sessions, this.#gpu, prompt, request).run(options);
+    return new FusedPass(this, sessions, await Gpu.open(this.device), prompt, request).run(options);
   }
 
   /** The session that turns the last residual stream into logits. */
@@ -71,6 +65,7 @@ export class FusedDecoder {
   async release(): Promise<void> {
     for (const session of (await this.#sessions) ?? []) await session.release();
     await (await this.#head)?.release();
+    (await Gpu.open(this.device)).trim();
   }
 
   async #open(graphs: readonly Graph[]): Promise<InferenceSession[]> {

@@ -1,5 +1,6 @@
 /** A WebGPU device as the kernels use it: compiled shaders kept, long work cut into short submissions, failures told. */
 import { UserError } from "../errors.js";
+import { tensorCores } from "./tensor-cores.js";
 
 /** One compute shader over its data. Binding 0 belongs to the slices; `bindings` follow from 1 on. */
 export interface Pass {
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+const gpus = new WeakMap<GPUDevice, Promise<Gpu>>();
+
 export class Gpu {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #align: number;
@@ -41,7 +44,11 @@ export class Gpu {
   /** Operations that one submission may hold, adapted to the device. */
   #budget = firstOperations;
 
-  constructor(readonly device: GPUDevice) {
+  private constructor(
+    readonly device: GPUDevice,
+    /** Whether shaders can use tensor cores: see `tensorCores`. */
+    readonly hasTensorCores: boolean,
+  ) {
     this.#align = device.limits.minUniformBufferOffsetAlignment;
     void device.lost.then(({ reason, message }) => {
       this.#failure ??= `The GPU was lost (${reason}${message ? `: ${message.trim()}` : ""}); run again, or choose the device cpu.`;
@@ -51,16 +58,40 @@ export class Gpu {
     });
   }
 
+  /** The same object for the same device. */
+  static open(device: GPUDevice): Promise<Gpu> {
+    const opened = gpus.get(device) ?? tensorCores(device).then((offered) => new Gpu(device, offered));
+    gpus.set(device, opened);
+    return opened;
+  }
+
   /** @throws {UserError} where the device was lost or refused something */
   check(): void {
     if (this.#failure !== undefined) throw new UserError(this.#failure);
   }
 
-  /** A buffer for what kernels write. @throws {UserError} where the device cannot hold that many bytes in one */
+  /** Buffers that nobody uses at present, by size: making one anew takes the driver milliseconds. */
+  readonly #idle = new Map<number, GPUBuffer[]>();
+
+  /** A buffer for what kernels write, with whatever it held before. @throws {UserError} where the device cannot hold that many bytes in one */
   buffer(bytes: number): GPUBuffer {
     this.#checkSize(bytes);
+    const size = Math.ceil(bytes / 4) * 4;
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    return this.device.createBuffer({ size: Math.ceil(bytes / 4) * 4, usage });
+    return this.#idle.get(size)?.pop() ?? this.device.createBuffer({ size, usage });
+  }
+
+  /** Takes a buffer of `buffer` or `upload` back; work that was submitted before still finds its contents. */
+  recycle(buffer: GPUBuffer): void {
+    const same = this.#idle.get(buffer.size) ?? [];
+    same.push(buffer);
+    this.#idle.set(buffer.size, same);
+  }
+
+  /** Frees the memory of buffers that were recycled. */
+  trim(): void {
+    for (const buffers of this.#idle.values()) for (const buffer of buffers) buffer.destroy();
+    this.#idle.clear();
   }
 
   upload(data: Float32Array | Uint32Array | Int32Array | Uint16Array): GPUBuffer {

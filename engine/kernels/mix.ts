@@ -2,7 +2,7 @@
  * The mixing pass: Σ_k A[q,k] · v[k,c], given each row's normalisation. With a head's values for v it gives the
  * attention's output; with weights that all heads share, the mass that each query puts on each weighted set of keys.
  */
-import { repeat, Scores, type Tile } from "./scores.js";
+import { repeat, Scores, type Tile, threadsOf } from "./scores.js";
 import { type FloatType, firstBinding, loader, type Traits } from "./scoring.js";
 import { sweep } from "./sweep.js";
 
@@ -14,8 +14,11 @@ export interface Values {
   readonly shared: boolean;
 }
 
-/** Columns that one workgroup mixes. */
-export const columnsPerGroup = ({ columns }: Values): number => (columns > 16 ? 64 : 16);
+/** Columns that one workgroup mixes: no more than 64, no fewer than give each thread 4 × 4 outputs. */
+export function columnsPerGroup({ columns }: Values, tile: Tile): number {
+  const least = (16 * threadsOf(tile)) / tile.own;
+  return Math.max(least, columns > 32 ? 64 : columns > 16 ? 32 : 16);
+}
 
 /** Reads rows as the row pass writes them and values [keyValueHeads | 1, keys, columns]; writes mixed [heads, queries, columns]. */
 export function mixShader(traits: Traits, tile: Tile, values: Values): string {
@@ -23,7 +26,7 @@ export function mixShader(traits: Traits, tile: Tile, values: Values): string {
   const binding = firstBinding(traits);
   const { own, swept, depth } = tile;
   const { threads } = scores;
-  const columns = columnsPerGroup(values);
+  const columns = columnsPerGroup(values, tile);
   const each = (own * columns) / threads; // outputs of a thread
   const outRows = each >= 64 ? 8 : 4;
   const outVectors = each / outRows / 4;

@@ -7,6 +7,7 @@
  * device; and subgroup matrices (tensor cores) for float16 operands, whose results go through workgroup memory.
  */
 import { hiddenScore, type Traits } from "./scoring.js";
+import { fragment, matrixExtensions, subgroupSize } from "./tensor-cores.js";
 
 export type Side = "queries" | "keys";
 
@@ -30,9 +31,6 @@ export const threadsOf = ({ own, swept, threadOwn, threadSwept }: Tile): number 
 /** Threads that share one owned row. */
 export const sharersOf = ({ swept, threadSwept }: Tile): number => swept / threadSwept;
 
-const subgroupSize = 32;
-/** Rows of a subgroup matrix, and its columns and depth. */
-const fragment = 16;
 /** Elements that keep rows of float16 in workgroup memory off each other's banks. */
 const padding = 8;
 
@@ -56,10 +54,7 @@ export class Scores {
   }
 
   get extensions(): string {
-    return this.tile.unit === "matrix"
-      ? `enable f16; enable subgroups; enable chromium_experimental_subgroup_matrix;
-diagnostic(off, chromium.subgroup_matrix_uniformity);`
-      : "";
+    return this.tile.unit === "matrix" ? matrixExtensions : "";
   }
 
   /** Workgroup memory. */
@@ -227,7 +222,7 @@ var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
   let subgroup = thread / ${subgroupSize}u;
   ${this.#stageMatrix(this.own, "ownStart", "ownBase", own)}
   workgroupBarrier();
-  ${repeat(this.#subgroupRows / fragment, (x) => repeat(deep, (d) => `let a_${x}_${d} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${fragment}, ${fragment}>>(&operand, (subgroup * ${this.#subgroupRows}u + ${x * fragment}u) * ${this.#pitch}u + ${d * fragment}u, false, ${this.#pitch}u);`))}
+  ${repeat(this.#subgroupRows / fragment, (x) => repeat(deep, (d) => `let left_${x}_${d} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${fragment}, ${fragment}>, row_major>(&operand, (subgroup * ${this.#subgroupRows}u + ${x * fragment}u) * ${this.#pitch}u + ${d * fragment}u, ${this.#pitch}u);`))}
   workgroupBarrier();`;
   }
 
@@ -237,20 +232,20 @@ var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
     const deep = traits.headSize / fragment;
     const tiles = this.#subgroupRows / fragment;
     const load = (c: number, d: number) =>
-      `let b_${d} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${fragment}, ${fragment}>>(&operand, ${c * fragment * this.#pitch + d * fragment}u, true, ${this.#pitch}u);`;
+      `let right_${d} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${fragment}, ${fragment}>, col_major>(&operand, ${c * fragment * this.#pitch + d * fragment}u, ${this.#pitch}u);`;
     return `
     ${this.#stageMatrix(this.swept, "sweptStart", "sweptBase", swept)}
     workgroupBarrier();
     ${repeat(
       swept / fragment,
       (c) => `{
-      ${repeat(tiles, (x) => `var r_${x} = subgroup_matrix_result<f32, ${fragment}, ${fragment}>(0.0);`)}
+      ${repeat(tiles, (x) => `var product_${x} = subgroup_matrix_result<f32, ${fragment}, ${fragment}>(0.0);`)}
       ${repeat(
         deep,
         (d) => `${load(c, d)}
-      ${repeat(tiles, (x) => `r_${x} = subgroupMatrixMultiplyAccumulate(a_${x}_${d}, b_${d}, r_${x});`)}`,
+      ${repeat(tiles, (x) => `product_${x} = subgroupMatrixMultiplyAccumulate(left_${x}_${d}, right_${d}, product_${x});`)}`,
       )}
-      ${repeat(tiles, (x) => `subgroupMatrixStore(&products, ${c * fragment * own}u + subgroup * ${this.#subgroupRows}u + ${x * fragment}u, r_${x}, true, ${own}u);`)}
+      ${repeat(tiles, (x) => `subgroupMatrixStore<col_major>(&products, ${c * fragment * own}u + subgroup * ${this.#subgroupRows}u + ${x * fragment}u, product_${x}, ${own}u);`)}
     }`,
     )}
     ${staged}

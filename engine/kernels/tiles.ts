@@ -1,9 +1,7 @@
 /** Which tile sizes and which unit a device takes for a pass. */
+import type { Gpu } from "./gpu.js";
 import type { Tile } from "./scores.js";
 import type { Traits } from "./scoring.js";
-
-/** WebGPU's default workgroup memory is 16 KiB; discrete GPUs offer more, and larger tiles read each operand less often. */
-const roomy = 32768;
 
 export interface TileSet {
   /** For passes with nothing but scores in workgroup memory. */
@@ -27,47 +25,38 @@ const fma = (own: number, swept: number, threadOwn: number, threadSwept: number,
 const small = fma(16, 16, 4, 4);
 export const softwareTiles: TileSet = { sweep: small, mix: small, diagonal: small };
 
-export function tilesFor(device: GPUDevice, traits: Traits): TileSet {
+/** By speed on an H100, the fastest first; the first that fits into a device's workgroup memory is taken. */
+const sweeps = [fma(64, 128, 4, 16), fma(64, 64, 8, 8)];
+const mixes = [fma(128, 64, 4, 8), fma(64, 64, 8, 4), fma(64, 32, 8, 4)];
+const diagonals = [fma(64, 64, 8, 8), fma(32, 32, 4, 8)];
+
+export function tilesFor(gpu: Gpu, traits: Traits): TileSet {
+  const { device } = gpu;
   if (device.adapterInfo.isFallbackAdapter) return softwareTiles;
-  const large = device.limits.maxComputeWorkgroupStorageSize >= roomy;
-  const matrix = matrixTile(device, traits);
-  return large
-    ? { sweep: matrix ?? fma(128, 64, 8, 8), mix: fma(64, 64, 8, 8), diagonal: fma(64, 64, 8, 8) }
-    : { sweep: fma(64, 64, 8, 8), mix: fma(64, 32, 8, 4), diagonal: fma(32, 32, 4, 8) };
+  const room = device.limits.maxComputeWorkgroupStorageSize;
+  const fitting = (tiles: readonly Tile[], bytes: (tile: Tile) => number) =>
+    tiles.find((tile) => bytes(tile) <= room) ?? tiles[tiles.length - 1];
+  return {
+    sweep: matrixTile(gpu, traits) ?? fitting(sweeps, sweepMemory),
+    mix: fitting(mixes, mixMemory),
+    diagonal: fitting(diagonals, mixMemory),
+  };
 }
 
-/** Tensor cores, where the device multiplies 16 × 16 × 16 of float16 into float32 in subgroups of 32. */
-export function matrixTile(device: GPUDevice, { type, headSize }: Traits): Tile | undefined {
-  if (type !== "f16" || headSize % 16 !== 0 || headSize > 128 || !hasTensorCores(device)) return undefined;
+/** Bytes of staged operands, and of what sharers exchange. */
+function sweepMemory({ own, swept, depth, threadOwn, threadSwept }: Tile): number {
+  const threads = (own * swept) / (threadOwn * threadSwept);
+  const columns = 16 * 5 * (swept / 4); // normalisations and weights of up to four groups
+  return 16 * depth * (own / 4 + swept / 4 + 2) + Math.max(20 * threads, columns + 4 * threads);
+}
+
+/** Bytes of staged operands, and of a tile of probabilities. */
+const mixMemory = ({ own, swept, depth }: Tile): number =>
+  16 * (depth * (own / 4 + swept / 4 + 2) + swept * (own / 4 + 1));
+
+/** Tensor cores, where there are any and whole fragments fill the head. */
+function matrixTile({ hasTensorCores }: Gpu, { type, headSize }: Traits): Tile | undefined {
+  if (!hasTensorCores || type !== "f16" || headSize % 16 !== 0 || headSize > 128) return undefined;
   const own = headSize > 64 ? 64 : 128;
-  return { unit: "matrix", own, swept: 32, threadOwn: 1, threadSwept: 32, depth: headSize };
-}
-
-/** What Dawn adds to GPUAdapterInfo with its experimental feature. */
-interface MatrixInfo {
-  readonly subgroupMatrixConfigs?: readonly {
-    readonly componentType: string;
-    readonly resultComponentType: string;
-    readonly M: number;
-    readonly N: number;
-    readonly K: number;
-  }[];
-}
-
-const matrixFeature: string = "chromium-experimental-subgroup-matrix";
-
-export function hasTensorCores(device: GPUDevice): boolean {
-  const info: GPUAdapterInfo & MatrixInfo = device.adapterInfo;
-  const wanted = info.subgroupMatrixConfigs?.some(
-    ({ componentType, resultComponentType, M, N, K }) =>
-      componentType === "f16" && resultComponentType === "f32" && M === 16 && N === 16 && K === 16,
-  );
-  const features: ReadonlySet<string> = device.features;
-  return (
-    wanted === true &&
-    features.has(matrixFeature) &&
-    features.has("shader-f16") &&
-    info.subgroupMinSize === 32 &&
-    info.subgroupMaxSize === 32
-  );
+  return { unit: "matrix", own, swept: 32, threadOwn: 1, threadSwept: 16, depth: headSize };
 }

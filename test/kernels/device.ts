@@ -7,6 +7,6 @@ process.env.OBSERVATORY_SWIFTSHADER ??= "1";
 let opened: Promise<Gpu> | undefined;
 
 export function testGpu(): Promise<Gpu> {
-  opened ??= openDawn().then(({ device }) => new Gpu(device));
+  opened ??= openDawn().then(({ device }) => Gpu.open(device));
   return opened;
 }
