@@ -54,6 +54,12 @@ function estimateOf(row: Row): string {
   return interval(estimate, low, high);
 }
 
+/** The page of a paper; components lie two folders below the site's root. */
+function paperLink(slug: string): HTMLElement {
+  const name = element("code", {}, slug);
+  return slug === "none" ? name : element("a", { href: new URL(`../../papers/${slug}`, import.meta.url).href }, name);
+}
+
 function card(row: Row): HTMLElement {
   return element(
     "article",
@@ -63,7 +69,7 @@ function card(row: Row): HTMLElement {
     element("p", { class: "estimate" }, `${row.measure}: ${estimateOf(row)}, n = ${cell(row.n)}`),
     element("p", { class: "rule" }, element("span", {}, "Rule: "), String(row.rule)),
     ...(row.revised ? [element("p", { class: "rule" }, element("span", {}, "Revised: "), String(row.revised))] : []),
-    element("p", { class: "paper" }, "Paper: ", element("code", {}, String(row.paper))),
+    element("p", { class: "paper" }, "Paper: ", paperLink(String(row.paper))),
   );
 }
 
