@@ -38,6 +38,7 @@ const pages = [
   { name: "Basin", path: "/basin" },
   { name: "Positional bias", path: "/positional-bias" },
   { name: "Model", path: "/model" },
+  { name: "Lab", path: "/lab" },
   { name: "Papers", path: "/papers" },
 ];
 

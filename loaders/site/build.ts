@@ -16,6 +16,7 @@ import { siteDefects } from "./check.js";
 import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
+import { cacheLabModel } from "./lab-model.js";
 import { isNotebook, writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
 
@@ -44,6 +45,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await fillCache(results);
   await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   await cacheDatabaseModule();
+  await cacheLabModel();
   await render(debug);
   await writeNotebooks(staging, await polishPages());
   signal.throwIfAborted();

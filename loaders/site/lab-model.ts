@@ -1,0 +1,17 @@
+/** Puts the bundled model into Framework's cache, for the pages that run it. */
+import { utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { modelDescription, partNumbers, weightsPart } from "../lab/parts.js";
+import { siteCache } from "../project.js";
+import { writeFlushed } from "../store/system.js";
+
+/** Dated so that equal models make equal pages: Framework writes the dates of files into them. */
+export async function cacheLabModel(): Promise<void> {
+  const write = async (name: string, bytes: Uint8Array) => {
+    const file = join(siteCache, "data/lab", name);
+    await writeFlushed(file, bytes);
+    await utimes(file, 0, 0);
+  };
+  await write("model.json", new TextEncoder().encode(await modelDescription()));
+  for (const part of partNumbers) await write(`weights/${part}.bin`, await weightsPart(part));
+}
