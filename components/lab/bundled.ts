@@ -3,6 +3,9 @@ import { FileAttachment } from "observablehq:stdlib";
 import type { Addresses } from "./delivery.js";
 
 // Framework demands that every path is written out; loaders/lab/parts.ts cuts the weights into as many parts.
+/** The texts that readers can check: records {id, text}. */
+export const texts = FileAttachment("../../data/lab/texts.json").href;
+
 export const bundledModel: Addresses = {
   description: FileAttachment("../../data/lab/model.json").href,
   parts: [

@@ -1,7 +1,7 @@
 /** Calls of the page to the worker, and the worker's answers. */
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import type { Addresses } from "./delivery.js";
-import type { Candidate, Opened, Run } from "./laboratory.js";
+import type { Candidate, Case, Measured, Opened, Run } from "./laboratory.js";
 import type { Settings } from "./settings.js";
 import type { Drawing, Shading } from "./shading.js";
 
@@ -13,6 +13,7 @@ export interface Methods {
   look: { args: [HeadPlace]; result: undefined };
   row: { args: [number, Shading]; result: { readonly attention: Float32Array; readonly shades: Float32Array } };
   draw: { args: [Drawing]; result: ImageData };
+  measure: { args: [Case]; result: Measured };
   predict: { args: [number]; result: readonly Candidate[] };
 }
 
@@ -33,14 +34,13 @@ export interface Answer {
 export class Overtaken extends Error {}
 
 export class Caller {
-  readonly #worker: Worker;
+  readonly #worker = new Worker(import.meta.resolve("./worker.js"), { type: "module" });
   readonly #open = new Map<number, (answer: Answer) => void>();
   #next = 0;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => this.#open.get(data.id)?.(data));
-    worker.addEventListener("error", ({ message }) => {
+  constructor() {
+    this.#worker.addEventListener("message", ({ data }: MessageEvent<Answer>) => this.#open.get(data.id)?.(data));
+    this.#worker.addEventListener("error", ({ message }) => {
       const failure = {
         message: `The laboratory's worker ended: ${message || "it could not be loaded"}.`,
         overtaken: false,

@@ -26,7 +26,7 @@ const megabytes = (bytes: number) => number(Math.round(bytes / 1e5) / 10);
 
 class Lab {
   readonly element: HTMLElement;
-  readonly #caller = new Caller(new Worker(import.meta.resolve("./worker.js"), { type: "module" }));
+  readonly #caller = new Caller();
   readonly #text = element("textarea", { id: uniqueId("text"), rows: 4, maxlength: longestText, spellcheck: "false" });
   readonly #status = element("p", { class: "note", role: "status" });
   readonly #progress = element("progress", { "aria-label": "Model loaded", max: 1, value: 0 });

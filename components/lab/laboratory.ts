@@ -28,6 +28,24 @@ export interface Opened {
   readonly heads: number;
   /** What runs it, and whether that can be trusted. */
   readonly device: string;
+  /** sha256 of the weights. */
+  readonly weights: string;
+}
+
+/** A text that is measured as an experiment measures it. */
+export interface Case {
+  readonly text: string;
+  /** Its beginning in so many tokens, start token included, is what is measured. */
+  readonly tokens: number;
+  readonly withoutFirst: boolean;
+  /** Means of entropy begin with this query, those of the loss with this token of the text. */
+  readonly firstQuery: number;
+  readonly firstScored: number;
+}
+
+export interface Measured {
+  readonly entropy: readonly number[]; // [layers], nats
+  readonly loss: number; // nats per token
 }
 
 export interface LayerRow {
@@ -106,7 +124,8 @@ export class Laboratory {
     this.#subject = { model, tokenizer };
     this.#before = undefined;
     const { family, layers, heads } = model.architecture;
-    return { name: source.name, family, layers, heads, device: deviceSentence(backend, check) };
+    const { weights } = checkpoint.hashes;
+    return { name: source.name, family, layers, heads, weights, device: deviceSentence(backend, check) };
   }
 
   /** Runs the model over a text. A run that is overtaken by the next one ends with an AbortError. */
@@ -182,6 +201,25 @@ export class Laboratory {
     const { model, tokenizer } = this.#opened();
     const prompt = promptOf(this.#ids.slice(0, query + 1), this.#settings, model.architecture);
     return candidatesOf(await model.forward(prompt, { logits: "last" }, { signal: this.#running.signal }), tokenizer);
+  }
+
+  /** @throws {UserError} where the text is too short */
+  async measure({ text, tokens, withoutFirst, firstQuery, firstScored }: Case): Promise<Measured> {
+    const { model, tokenizer } = this.#opened();
+    const ids = tokenizer.prompt(text).slice(0, tokens);
+    if (ids.length < tokens) throw new UserError(`A text has ${ids.length} tokens, and ${tokens} were measured.`);
+    const prompt = promptOf(ids, { ...plain, withoutFirst }, model.architecture);
+    const { entropy, logProbability } = await model.forward(prompt, { rows: true, logits: "loss" });
+    const { layers, heads } = model.architecture;
+    const rows = Array.from({ length: layers * heads }, (_, row) =>
+      meanDefined(entropy?.data.subarray(row * tokens + firstQuery, (row + 1) * tokens) ?? []),
+    );
+    return {
+      entropy: Array.from({ length: layers }, (_, layer) =>
+        meanDefined(rows.slice(layer * heads, (layer + 1) * heads)),
+      ),
+      loss: -meanDefined(logProbability?.subarray(firstScored - 1) ?? []),
+    };
   }
 
   #opened(): Subject {

@@ -31,6 +31,8 @@ function perform(call: Call, progress: (done: number, total: number) => void): P
       return laboratory.row(...call.args);
     case "draw":
       return laboratory.draw(...call.args);
+    case "measure":
+      return laboratory.measure(...call.args);
     case "predict":
       return laboratory.predict(...call.args);
   }

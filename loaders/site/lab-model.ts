@@ -1,7 +1,8 @@
-/** Puts the bundled model into Framework's cache, for the pages that run it. */
+/** Puts the bundled model, and the texts that readers can check on it, into Framework's cache, for the pages that run it. */
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { modelDescription, partNumbers, weightsPart } from "../lab/parts.js";
+import { textsToCheck } from "../lab/texts.js";
 import { siteCache } from "../project.js";
 import { writeFlushed } from "../store/system.js";
 
@@ -13,5 +14,6 @@ export async function cacheLabModel(): Promise<void> {
     await utimes(file, 0, 0);
   };
   await write("model.json", new TextEncoder().encode(await modelDescription()));
+  await write("texts.json", new TextEncoder().encode(await textsToCheck()));
   for (const part of partNumbers) await write(`weights/${part}.bin`, await weightsPart(part));
 }

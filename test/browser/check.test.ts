@@ -1,0 +1,69 @@
+/** "Check this here" computes the stated case in the browser and says what it found: agreement, difference or a reason. */
+import type { Browser, Page, Route } from "playwright-core";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { launchChromium } from "./chromium.js";
+import { violations, visit } from "./visit.js";
+
+const site = inject("site");
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+async function answer(page: Page): Promise<string> {
+  await page.getByRole("button", { name: "Check this here" }).click();
+  const said = page.locator(".check [role=status]");
+  await said.locator("p", { hasText: /^(Agrees|Differs|Cannot run)/ }).waitFor({ timeout: 90_000 });
+  return (await said.textContent()) ?? "";
+}
+
+test.each([
+  ["entropy", 36],
+  ["sinks", 8],
+])("/%s agrees with what was published", async (path, numbers) => {
+  const { page, troubles, close } = await visit(browser, `${site}${path}`, "light", 1280);
+  try {
+    const said = await answer(page);
+    expect(said).toMatch(/^Agrees: \d+ numbers of 4 texts; the largest difference is [\d.e×−-]+/);
+    await page.locator(".check summary").click();
+    expect(await page.locator(".check tbody tr").count()).toBe(numbers);
+    expect(await violations(page)).toEqual([]);
+    expect(troubles).toEqual([]);
+  } finally {
+    await close();
+  }
+});
+
+/** Visits the page of sinks while one of its files is another one. */
+async function withOther(file: RegExp, change: (body: Buffer) => Buffer): Promise<string> {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.route(file, async (route: Route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: change(await response.body()) });
+    });
+    await page.goto(`${site}sinks`);
+    return await answer(page);
+  } finally {
+    await context.close();
+  }
+}
+
+test("a published number that is not what is computed is named, with its place", async () => {
+  const said = await withOther(/\/lab\/texts\.\w+\.json$/, (body) =>
+    Buffer.from(body.toString("utf8").replace("The configuration directives", "The configured directives")),
+  );
+  expect(said).toMatch(/^Differs: 2 numbers of 8 do; the largest difference is [\d.]+ \(.*text apache2-doc-5\)/);
+});
+
+test("other texts, or weights that do not arrive, are a reason and not an answer", async () => {
+  const texts = await withOther(/\/lab\/texts\.\w+\.json$/, (body) =>
+    Buffer.from(body.toString("utf8").replace(/"sha256":"\w/, '"sha256":"x')),
+  );
+  expect(texts).toMatch(/^Cannot run: the published result is of other texts/);
+  const weights = await withOther(/\/lab\/weights\/2\.\w+\.bin$/, (body) => body.subarray(1));
+  expect(weights).toMatch(/^Cannot run here: Part 2 of the weights did not arrive/);
+});
