@@ -101,9 +101,10 @@ async function compare(
   const comparisons: Comparison[] = [];
   for (const [i, { id, text }] of known.entries()) {
     say(`Computing text ${i + 1} of ${known.length} …`);
-    const measured = new Map<string, Measured>();
-    for (const [what, { of: _, ...how }] of Object.entries(measures))
-      measured.set(what, await caller.call("measure", [{ ...how, text, tokens }]));
+    const measured = new Map<string, Measured>(); // by how it is measured
+    for (const how of Object.values(measures)) {
+      if (!measured.has(keyOf(how))) measured.set(keyOf(how), await caller.call("measure", [{ ...how, text, tokens }]));
+    }
     comparisons.push(
       ...rows.filter(({ document }) => document === id).map((row) => comparisonOf(row, measures, measured)),
     );
@@ -116,6 +117,9 @@ async function compare(
 const names = (passport: Passport | undefined, hash: string): boolean =>
   JSON.stringify(passport?.keyParts ?? null).includes(`"${hash}"`);
 
+const keyOf = ({ firstQuery, firstScored, withoutFirst }: Measure): string =>
+  [firstQuery, firstScored, withoutFirst].join();
+
 function comparisonOf(
   row: Row,
   measures: CheckOptions["measures"],
@@ -123,7 +127,7 @@ function comparisonOf(
 ): Comparison {
   const { document, what, layer, value } = row;
   const name = String(what);
-  const values = measured.get(name)?.[measures[name].of];
+  const values = measured.get(keyOf(measures[name]))?.[measures[name].of];
   const here = typeof values === "object" ? values[Number(layer)] : values;
   return {
     document: String(document),

@@ -5,7 +5,7 @@ import { dataFolder } from "../project.js";
 import { sha256 } from "../store/code.js";
 
 /** Few enough for a minute on a slow machine. */
-const texts = 4;
+const texts = 3;
 
 /** With the hash of the whole file, which passports name: components/check.ts has the type. */
 export async function textsToCheck(): Promise<string> {
