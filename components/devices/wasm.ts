@@ -4,8 +4,8 @@ import { UserError } from "../../engine/errors.js";
 import { weightBytes } from "../../engine/weights.js";
 import { sessionSource } from "./session.js";
 
-/** WebAssembly has 4 GiB of memory at most, and a page shares them with the prompt's statistics. */
-const largestModel = 2 ** 31;
+/** Weights are there twice, once for further sessions; with more than that, browsers end a page. */
+const largestModel = 2 ** 30;
 
 /** The reader's processor, one thread: more would need headers that static hosts do not send. */
 export function openWasm(): Backend {
@@ -20,7 +20,7 @@ export function openWasm(): Backend {
       const bytes = weightBytes(sizes);
       if (bytes <= largestModel) return undefined;
       throw new UserError(
-        `The weights take ${(bytes / 2 ** 30).toFixed(1)} GiB as float32, but a page can hold 2 GiB: choose a smaller model.`,
+        `The weights take ${(bytes / 2 ** 30).toFixed(1)} GiB as float32, but the lab takes 1 GiB: choose a smaller model.`,
       );
     },
     async createSession(graph, weights) {

@@ -104,5 +104,7 @@ export function droppedSource(name: string, files: ReadonlyMap<string, File>): B
       const part = files.get(file)?.slice(start, end);
       return new Uint8Array((await part?.arrayBuffer()) ?? new ArrayBuffer(0));
     },
+    // There is nothing to compare a reader's own files with, and hashing them would hold each in memory.
+    sha256: async () => "not computed",
   };
 }

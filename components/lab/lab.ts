@@ -9,6 +9,7 @@ import { count, number, percent } from "../format.js";
 import { onModeChange } from "../theme.js";
 import { bundledModel } from "./bundled.js";
 import { Caller, Overtaken } from "./calls.js";
+import { chosenFolder, type Dropped, droppedFolder } from "./dropped.js";
 import { examples } from "./examples.js";
 import { HeadGrid } from "./head-grid.js";
 import { Interventions } from "./interventions.js";
@@ -74,6 +75,12 @@ class Lab {
       this.#timer = setTimeout(() => this.#compute(), rest);
     });
     for (const shading of [this.#scale, this.#first]) shading.addEventListener("input", () => this.#shade());
+    this.element.addEventListener("dragover", (event) => event.preventDefault());
+    this.element.addEventListener("drop", (event) => {
+      event.preventDefault();
+      const { items } = event.dataTransfer ?? {};
+      if (items) this.#try(async () => this.#openOwn(await droppedFolder(items)));
+    });
     this.#try(() => this.#open());
   }
 
@@ -92,9 +99,13 @@ class Lab {
       this.#text.value = examples[choose.selectedIndex].text;
       this.#compute();
     });
+    const folder = element("input", { id: uniqueId("folder"), type: "file", webkitdirectory: true });
+    folder.addEventListener("change", () => {
+      if (folder.files?.length) this.#try(() => this.#openOwn(chosenFolder(folder.files as FileList)));
+    });
     return element(
       "section",
-      { class: "lab-input", "aria-label": "Text" },
+      { class: "lab-input", "aria-label": "Text and model" },
       element("div", {}, element("label", { for: this.#text.id }, "Your text"), this.#text),
       element(
         "div",
@@ -103,6 +114,17 @@ class Lab {
         this.#status,
         this.#progress,
         this.#speed,
+        element(
+          "details",
+          {},
+          element("summary", {}, "Use another model"),
+          element(
+            "label",
+            { for: folder.id },
+            "A folder of a Hugging Face decoder: choose it, or drop it anywhere here",
+          ),
+          folder,
+        ),
       ),
     );
   }
@@ -149,6 +171,13 @@ class Lab {
       this.#status.textContent = `Loading the model: ${megabytes(done)} of ${megabytes(total)} MB`;
     });
     this.#take(opened);
+    await this.#compute();
+  }
+
+  /** The reader's own model; where it cannot be used, the one before it stays. */
+  async #openOwn({ name, files }: Dropped): Promise<void> {
+    this.element.setAttribute("aria-busy", "true");
+    this.#take(await this.#caller.call("openFiles", [name, files]));
     await this.#compute();
   }
 

@@ -1,5 +1,6 @@
 /** The lab computes what the engine computes elsewhere, reacts to its controls, and keeps the reader's text to itself. */
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
@@ -135,6 +136,20 @@ test.each<Scheme>(["light", "dark"])("axe finds no fault in %s, and it fits a ph
 
 test("nothing failed, complained or left this machine", () => {
   expect(desk.troubles).toEqual([]);
+});
+
+test("a folder of the reader's own takes the model's place, and one that is no model does not", async () => {
+  const { page } = desk;
+  const golden = fileURLToPath(new URL("../golden/checkpoints/", import.meta.url));
+  await page.getByText("Use another model").click();
+  const folder = page.getByLabel("A folder of a Hugging Face decoder");
+  await folder.setInputFiles(join(golden, "gpt2"));
+  await page.locator(".lab [role=alert]", { hasText: /^gpt2 has no tokenizer\.json/ }).waitFor();
+  await folder.setInputFiles(bundledModel);
+  await page.locator(".lab [role=alert]").waitFor({ state: "hidden" });
+  await result(page);
+  const { entropy } = await expected();
+  expect(Math.abs((await shown("entropy")) - entropy)).toBeLessThan(1e-4);
 });
 
 test("a part of the weights that is not what was published is refused", async () => {
