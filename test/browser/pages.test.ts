@@ -66,8 +66,8 @@ describe.each(pages)("/%s", (path) => {
     expect(await violations(desk.page)).toEqual([]);
     const before = await charts(desk.page);
     await desk.page.emulateMedia({ colorScheme: "dark" });
+    await expect.poll(() => charts(desk.page), { timeout: 30_000 }).not.toEqual(before);
     await settled(desk.page);
-    expect(await charts(desk.page)).not.toEqual(before);
     await screenshot(desk.page, `${name}-1280-dark`);
     expect(await violations(desk.page)).toEqual([]);
     await desk.page.emulateMedia({ colorScheme: "light" });
