@@ -10,6 +10,7 @@ export interface Methods {
   open: { args: [Addresses]; result: Opened };
   openFiles: { args: [string, ReadonlyMap<string, File>]; result: Opened };
   run: { args: [string, Settings, HeadPlace]; result: Run };
+  accelerate: { args: [number]; result: string };
   look: { args: [HeadPlace]; result: undefined };
   row: { args: [number, Shading]; result: { readonly attention: Float32Array; readonly shades: Float32Array } };
   draw: { args: [Drawing]; result: ImageData };

@@ -32,6 +32,7 @@ class Lab {
   readonly #status = element("p", { class: "note", role: "status" });
   readonly #progress = element("progress", { "aria-label": "Model loaded", max: 1, value: 0 });
   readonly #problem = element("p", { class: "figure-message", role: "alert", hidden: true });
+  readonly #device = element("span", { role: "status" });
   readonly #speed = element("p", { class: "note" });
   readonly #summary = element("div", { "aria-live": "polite" });
   readonly #looks = element("p", { class: "claim" });
@@ -103,6 +104,7 @@ class Lab {
     folder.addEventListener("change", () => {
       if (folder.files?.length) this.#try(() => this.#openOwn(chosenFolder(folder.files as FileList)));
     });
+    const faster = element("button", { type: "button", onclick: () => this.#accelerate() }, "Try WebGPU");
     return element(
       "section",
       { class: "lab-input", "aria-label": "Text and model" },
@@ -117,7 +119,8 @@ class Lab {
         element(
           "details",
           {},
-          element("summary", {}, "Use another model"),
+          element("summary", {}, "Another device or model"),
+          element("p", { class: "lab-buttons" }, faster, this.#device),
           element(
             "label",
             { for: folder.id },
@@ -179,6 +182,18 @@ class Lab {
     this.element.setAttribute("aria-busy", "true");
     this.#take(await this.#caller.call("openFiles", [name, files]));
     await this.#compute();
+  }
+
+  /** Asks before it loads another 17 MB of runtime. */
+  async #accelerate(): Promise<void> {
+    const run = this.#run;
+    if (!run) return;
+    this.element.setAttribute("aria-busy", "true");
+    this.#device.textContent = "Loading, checking and timing it …";
+    await this.#try(async () => {
+      this.#device.textContent = await this.#caller.call("accelerate", [run.milliseconds]);
+      await this.#compute();
+    });
   }
 
   #take(opened: Opened): void {

@@ -12,6 +12,7 @@ import { selfCheck, tolerated } from "../../engine/self-check.js";
 import type { ByteSource } from "../../engine/source.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { openWasm } from "../devices/wasm.js";
+import { openWebgpu } from "../devices/webgpu.js";
 import { type Addresses, deliver, droppedSource, type OnProgress } from "./delivery.js";
 import { type HeadValues, headValues, statisticsRequest } from "./head-metrics.js";
 import { isPlain, plain, promptOf, type Settings } from "./settings.js";
@@ -167,6 +168,45 @@ export class Laboratory {
       milliseconds,
       before: isPlain(settings) ? undefined : this.#before.run,
     };
+  }
+
+  /**
+   * Tries the graphics processor with the text in view, and moves the model there where it is right and faster.
+   * @returns what came of it, as a sentence
+   */
+  async accelerate(milliseconds: number): Promise<string> {
+    const { model, tokenizer } = this.#opened();
+    const stays = (reason: string) => `WebGPU is not used: ${reason}.`;
+    try {
+      const backend = await openWebgpu();
+      const error = await selfCheck(backend);
+      if (!(error <= tolerated)) return stays(`it is off by ${error.toPrecision(2)} in its self-check`);
+      const moved = await Model.load(model.checkpoint, backend);
+      const time = await this.#timeOf(moved);
+      const speed = `${Math.round(time)} ms for this text, against ${Math.round(milliseconds)} ms`;
+      if (time > milliseconds) {
+        await moved.release();
+        return stays(`it takes ${speed}`);
+      }
+      this.#subject = { model: moved, tokenizer };
+      await model.release();
+      return `WebGPU, ${backend.description.adapter}: ${speed}; largest error in its self-check ${error.toExponential(0)}.`;
+    } catch (error) {
+      return stays(error instanceof Error ? error.message.replace(/\.$/, "") : String(error));
+    }
+  }
+
+  /** Milliseconds of the run in view on another device, after one in which that prepares itself. */
+  async #timeOf(model: Model): Promise<number> {
+    const prompt = promptOf(this.#ids, this.#settings, model.architecture);
+    const request = {
+      ...statisticsRequest(this.#ids),
+      headWeights: headWeights(model.architecture, this.#place),
+    };
+    await model.forward(prompt, request);
+    const started = performance.now();
+    await model.forward(prompt, request);
+    return performance.now() - started;
   }
 
   /** Turns to another head of the same run. */

@@ -138,10 +138,18 @@ test("nothing failed, complained or left this machine", () => {
   expect(desk.troubles).toEqual([]);
 });
 
+test("WebGPU that is not there, or is software, is a reason, and the model stays where it is", async () => {
+  const { page } = desk;
+  await page.getByText("Another device or model").click();
+  await page.getByRole("button", { name: "Try WebGPU" }).click();
+  await page.locator(".lab-buttons [role=status]", { hasText: /^WebGPU is not used: (this browser|it is)/ }).waitFor();
+  await result(page);
+  expect(Math.abs((await shown("entropy")) - (await expected()).entropy)).toBeLessThan(1e-4);
+});
+
 test("a folder of the reader's own takes the model's place, and one that is no model does not", async () => {
   const { page } = desk;
   const golden = fileURLToPath(new URL("../golden/checkpoints/", import.meta.url));
-  await page.getByText("Use another model").click();
   const folder = page.getByLabel("A folder of a Hugging Face decoder");
   await folder.setInputFiles(join(golden, "gpt2"));
   await page.locator(".lab [role=alert]", { hasText: /^gpt2 has no tokenizer\.json/ }).waitFor();
