@@ -41,6 +41,19 @@ export interface LayerInput {
 /** Head sizes that the kernels take. */
 export const supportsHeadSize = (headSize: number): boolean => headSize % 4 === 0 && headSize <= 256;
 
+/** Arrays of one length, one after the other. */
+function joined<A extends Float32Array | Int32Array>(
+  type: new (length: number) => A,
+  parts: readonly A[],
+  length: number,
+): A {
+  const whole = new type(parts.length * length);
+  parts.forEach((part, i) => {
+    whole.set(part, i * length);
+  });
+  return whole;
+}
+
 interface Range {
   readonly heads: HeadRange;
   readonly uniform: GPUBuffer;
@@ -56,7 +69,7 @@ export class AttentionLayer {
   readonly #shared: readonly GPUBufferBinding[];
   readonly #owned: GPUBuffer[] = [];
   #passes: Pass[] = [];
-  #rows: GPUBuffer | undefined;
+  #rows: { readonly rows: Output; readonly topKeys: Output } | undefined;
 
   /** @throws {UserError} where the head size, or one head's keys, are more than the device takes */
   constructor(
@@ -79,23 +92,22 @@ export class AttentionLayer {
   /** Per query: [heads, queries, 4] = largest probability, log2 of the row's normalisation, entropy in nats, mean distance; and the top key. */
   rows(): { rows: Output; topKeys: Output } {
     const { heads, queries } = this.input.shape;
-    const rows = this.#output(heads, queries, 4);
-    const topKeys = this.#output(heads, queries);
-    this.#rows = rows.buffer;
+    this.#rows ??= { rows: this.#output(heads, queries, 4), topKeys: this.#output(heads, queries) };
+    const { rows, topKeys } = this.#rows;
     const { sweep } = this.tiles;
     this.#pass(rowsShader(this.#traits, sweep), [rows.buffer, topKeys.buffer], this.#tilesOf("queries", sweep), 1);
-    return { rows, topKeys };
+    return this.#rows;
   }
 
   /** Σ_q w[q] · A[q,k] for each group of query weights: outputs [heads, groups of this output, keys], in order. */
   received(groups: readonly Float32Array[]): Output[] {
-    const { heads, keys } = this.input.shape;
+    const { heads, queries, keys } = this.input.shape;
     const { sweep } = this.tiles;
     const outputs: Output[] = [];
     for (let first = 0; first < groups.length; first += groupsPerSweep) {
       const some = groups.slice(first, first + groupsPerSweep);
       const received = this.#output(heads, some.length, keys);
-      const weights = this.#upload(Float32Array.from(some.flatMap((group) => [...group])));
+      const weights = this.#upload(joined(Float32Array, some, queries));
       const { steps, share } = this.#activeSteps(some, sweep.swept);
       const code = columnsShader(this.#traits, sweep, some.length);
       this.#pass(code, [this.#normalised, weights, steps, received.buffer], this.#tilesOf("keys", sweep), share);
@@ -130,7 +142,7 @@ export class AttentionLayer {
   pattern(targets: readonly Int32Array[]): Output {
     const { heads, queries, headSize } = this.input.shape;
     const found = this.#output(heads, targets.length, queries);
-    const keys = this.#upload(Int32Array.from(targets.flatMap((target) => [...target])));
+    const keys = this.#upload(joined(Int32Array, targets, queries));
     const workgroups = (count: number) => count * targets.length * Math.ceil(queries / patternThreads);
     const operations = 2 * headSize * queries * targets.length;
     this.#pass(patternShader(this.#traits), [this.#normalised, keys, found.buffer], workgroups, operations, true);
@@ -177,7 +189,7 @@ export class AttentionLayer {
 
   get #normalised(): GPUBuffer {
     if (!this.#rows) throw new Error("The row pass has to come first.");
-    return this.#rows;
+    return this.#rows.rows.buffer;
   }
 
   #mix(values: Values, data: readonly (GPUBuffer | Operand)[], share: number): void {

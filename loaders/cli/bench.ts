@@ -11,3 +11,14 @@ export async function benchStoreCommand(): Promise<number> {
   const { benchStore } = await import("../bench/store.js");
   return (await benchStore()) ? exitCodes.ok : exitCodes.failed;
 }
+
+export async function benchGpuCommand(): Promise<void> {
+  const { benchGpu } = await import("../bench/gpu.js");
+  await benchGpu();
+}
+
+/** @returns the code to exit with: that of a failure where a kernel is off by more than it may */
+export async function selfCheckGpuCommand(): Promise<number> {
+  const { selfCheckGpu } = await import("../gpu/self-check.js");
+  return (await selfCheckGpu()) ? exitCodes.ok : exitCodes.failed;
+}

@@ -1,7 +1,7 @@
 /** The command line: parses, hands over to the commands, and turns what they throw into one sentence and an exit code. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { root, siteOutput } from "../project.js";
 import { errorCode } from "../store/system.js";
 import { exitCodes, report } from "../terminal.js";
@@ -220,6 +220,23 @@ function programOf(): Command {
     .action(async () => {
       const { benchStoreCommand } = await import("./bench.js");
       process.exitCode = await benchStoreCommand();
+    });
+
+  bench
+    .command("gpu")
+    .description("time of the kernels and of whole models on the GPU, beside PyTorch where python3 has it")
+    .action(async () => {
+      const { benchGpuCommand } = await import("./bench.js");
+      await benchGpuCommand();
+    });
+
+  program
+    .command("selfcheck")
+    .description("say whether the GPU's kernels give what float64 gives, and write it to data/benchmarks")
+    .addArgument(new Argument("<device>").choices(["gpu"]))
+    .action(async () => {
+      const { selfCheckGpuCommand } = await import("./bench.js");
+      process.exitCode = await selfCheckGpuCommand();
     });
 
   const models = program.command("models").description("fetch, list, check and make models").helpCommand(false);
