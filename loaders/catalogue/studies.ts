@@ -15,12 +15,16 @@ export interface Study {
   readonly page?: string;
 }
 
-/** The studies of each paper, by its slug. */
+/** The studies of each paper, by its slug. An experiment that is broken has none: whoever asks for its result is told why. */
 export async function studiesByPaper(): Promise<Map<string, Study[]>> {
   const found = new Map<string, Study[]>();
   const pages = await pagesByExperiment();
-  for (const id of await experimentIds()) {
-    const experiment = await loadExperiment(id);
+  const ids = await experimentIds();
+  const loaded = await Promise.allSettled(ids.map(loadExperiment));
+  for (const [i, id] of ids.entries()) {
+    const module = loaded[i];
+    if (module.status === "rejected") continue;
+    const experiment = module.value;
     const method = openingComment(await readFile(join(root, `loaders/experiments/${id}.ts`), "utf8"));
     for (const paper of new Set(experiment.claims.map((claim) => claim.paper))) {
       const claims = experiment.claims.filter((claim) => claim.paper === paper);
