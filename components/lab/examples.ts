@@ -10,7 +10,7 @@ export const examples: readonly Example[] = [
   { name: "A sentence twice", text: repeated.repeat(2).trim() },
   {
     name: "A fact and a question",
-    text: "The archive keeps one password for every room. The password of the kitchen is silver. The password of the library is copper. The password of the garden is marble. To enter the library you have to know its password. The password of the library is",
+    text: "The password of the kitchen is silver. The password of the library is copper. The password of the kitchen is",
   },
   {
     name: "A paragraph",

@@ -13,6 +13,7 @@ import type { ByteSource } from "../../engine/source.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { openWasm } from "../devices/wasm.js";
 import { openWebgpu } from "../devices/webgpu.js";
+import { number } from "../format.js";
 import { type Addresses, deliver, droppedSource, type OnProgress } from "./delivery.js";
 import { type HeadValues, headValues, statisticsRequest } from "./head-metrics.js";
 import { isPlain, plain, promptOf, type Settings } from "./settings.js";
@@ -190,7 +191,7 @@ export class Laboratory {
       }
       this.#subject = { model: moved, tokenizer };
       await model.release();
-      return `WebGPU, ${backend.description.adapter}: ${speed}; largest error in its self-check ${error.toExponential(0)}.`;
+      return `WebGPU, ${backend.description.adapter}: ${speed}; largest error in its self-check ${number(error, 1)}.`;
     } catch (error) {
       return stays(error instanceof Error ? error.message.replace(/\.$/, "") : String(error));
     }
@@ -274,7 +275,7 @@ async function openChecked(): Promise<{ backend: Backend; check: number }> {
 }
 
 function deviceSentence({ description }: Backend, check: number): string {
-  return `WebAssembly, one thread (${description.runtime} ${description.version}); largest error in its self-check ${check.toExponential(0)}.`;
+  return `WebAssembly, one thread (${description.runtime} ${description.version}); largest error in its self-check ${number(check, 1)}.`;
 }
 
 /** Learned positions end where their table does. */

@@ -1,28 +1,34 @@
 /** What came of a run in numbers: means, their change, layers, and what the model expects next. */
 import { element } from "../element.js";
-import { number, percent } from "../format.js";
-import type { Candidate, LayerRow, Run } from "./laboratory.js";
+import { count, number, percent } from "../format.js";
+import type { Candidate, LayerRow, Run, Summary } from "./laboratory.js";
 
 /** Entropy, loss and mass of the first token, each with its change where something is changed. */
 export function summaryOf(run: Run): HTMLElement {
   const { before } = run;
-  const change = (now: number, then: number, format: (value: number) => string) =>
-    `${now >= then ? "+" : "−"}${format(Math.abs(now - then))} against ${format(then)} as trained`;
-  const item = (name: string, now: number, then: number | undefined, format: (value: number) => string, unit: string) =>
-    element(
+  const sign = (change: number) => (change >= 0 ? "+" : "−");
+  const nats = (value: number) => `${number(value)} nats`;
+  const points = (share: number) => count(Math.round(1000 * share) / 10, "point");
+  const item = (name: string, of: keyof Summary, show: (value: number) => string, size = show) => {
+    const change = before && run[of] - before[of];
+    const compared =
+      before && change !== undefined
+        ? `${sign(change)}${size(Math.abs(change))} against ${show(before[of])} as trained`
+        : "as trained";
+    return element(
       "div",
       {},
       element("dt", {}, name),
-      element("dd", {}, element("strong", {}, format(now)), unit && ` ${unit}`),
-      element("dd", { class: "change" }, then === undefined ? "as trained" : change(now, then, format)),
+      element("dd", {}, element("strong", {}, show(run[of]))),
+      element("dd", { class: "change" }, compared),
     );
-  const short = (value: number) => number(value, 3);
+  };
   return element(
     "dl",
     { class: "lab-summary", "data-entropy": run.entropy, "data-loss": run.loss },
-    item("Entropy, mean of all heads", run.entropy, before?.entropy, short, "nats"),
-    item("Loss of the next token", run.loss, before?.loss, short, "nats"),
-    item("Attention on the first token", run.firstTokenMass, before?.firstTokenMass, percent, ""),
+    item("Entropy, mean of all heads", "entropy", nats),
+    item("Loss of the next token", "loss", nats),
+    item("Attention on the first token", "firstTokenMass", percent, points),
   );
 }
 
