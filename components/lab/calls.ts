@@ -1,7 +1,7 @@
 /** Calls of the page to the worker, and the worker's answers. */
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import type { Addresses } from "./delivery.js";
-import type { Candidate, Case, Measured, Opened, Run } from "./laboratory.js";
+import type { Acceleration, Candidate, Case, Measured, Opened, Run } from "./laboratory.js";
 import type { Settings } from "./settings.js";
 import type { Drawing, Shading } from "./shading.js";
 
@@ -10,7 +10,7 @@ export interface Methods {
   open: { args: [Addresses]; result: Opened };
   openFiles: { args: [string, ReadonlyMap<string, File>]; result: Opened };
   run: { args: [string, Settings, HeadPlace]; result: Run };
-  accelerate: { args: [number]; result: string };
+  accelerate: { args: [number]; result: Acceleration };
   look: { args: [HeadPlace]; result: undefined };
   row: { args: [number, Shading]; result: { readonly attention: Float32Array; readonly shades: Float32Array } };
   draw: { args: [Drawing]; result: ImageData };

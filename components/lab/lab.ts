@@ -191,16 +191,22 @@ class Lab {
     this.element.setAttribute("aria-busy", "true");
     this.#device.textContent = "Loading, checking and timing it …";
     await this.#try(async () => {
-      this.#device.textContent = await this.#caller.call("accelerate", [run.milliseconds]);
+      const { used, sentence } = await this.#caller.call("accelerate", [run.milliseconds]);
+      this.#device.textContent = sentence;
+      if (used && this.#opened) this.#describe({ ...this.#opened, device: sentence });
       await this.#compute();
     });
   }
 
   #take(opened: Opened): void {
-    const { name, family, layers, heads, device } = opened;
     this.#opened = opened;
-    this.#place = { layer: Math.min(3, layers - 1), head: 0 };
+    this.#place = { layer: Math.min(3, opened.layers - 1), head: 0 };
     this.#progress.hidden = true;
+    this.#device.textContent = "";
+    this.#describe(opened);
+  }
+
+  #describe({ name, family, layers, heads, device }: Opened): void {
     this.#status.textContent = `${name} (${family}, ${layers} layers of ${count(heads, "head")}) on your machine. ${device}`;
   }
 

@@ -85,6 +85,12 @@ export interface Candidate {
   readonly probability: number;
 }
 
+/** What came of trying another device. */
+export interface Acceleration {
+  readonly used: boolean;
+  readonly sentence: string;
+}
+
 interface Subject {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
@@ -171,13 +177,10 @@ export class Laboratory {
     };
   }
 
-  /**
-   * Tries the graphics processor with the text in view, and moves the model there where it is right and faster.
-   * @returns what came of it, as a sentence
-   */
-  async accelerate(milliseconds: number): Promise<string> {
+  /** Tries the graphics processor with the text in view, and moves the model there where it is right and faster. */
+  async accelerate(milliseconds: number): Promise<Acceleration> {
     const { model, tokenizer } = this.#opened();
-    const stays = (reason: string) => `WebGPU is not used: ${reason}.`;
+    const stays = (reason: string) => ({ used: false, sentence: `WebGPU is not used: ${reason}.` });
     try {
       const backend = await openWebgpu();
       const error = await selfCheck(backend);
@@ -191,7 +194,8 @@ export class Laboratory {
       }
       this.#subject = { model: moved, tokenizer };
       await model.release();
-      return `WebGPU, ${backend.description.adapter}: ${speed}; largest error in its self-check ${number(error, 1)}.`;
+      const right = `largest error in its self-check ${number(error, 1)}`;
+      return { used: true, sentence: `WebGPU, ${backend.description.adapter}; ${right}; ${speed}.` };
     } catch (error) {
       return stays(error instanceof Error ? error.message.replace(/\.$/, "") : String(error));
     }
