@@ -31,7 +31,10 @@ export interface GpuMeasurement {
   /** Median of the samples, in milliseconds. */
   readonly ours_ms: number;
   readonly samples_ms: readonly number[];
-  /** Memory of the GPU in use, less what was in use before anything was allocated, in megabytes. */
+  /**
+   * Memory of the GPU in use, less what was in use before anything was allocated, in megabytes: an upper bound, because
+   * drivers are slow to give back what earlier measurements needed.
+   */
   readonly peak_mb: number | null;
   readonly pytorch_eager_ms: number | null;
   readonly pytorch_eager_dtype: string | null;
@@ -51,7 +54,9 @@ export interface GpuBenchmark {
   readonly clean?: boolean;
   /** What the card does at best, measured: copies counting bytes read and written, products of two large matrices. */
   readonly ceilings: {
-    readonly copy_gb_per_s: number;
+    readonly copy_gb_per_s: number | null;
+    /** By WebGPU's command to copy buffers, which may not be the fastest way. */
+    readonly webgpu_copy_gb_per_s: number;
     readonly float32_tflops: number | null;
     readonly bfloat16_tflops: number | null;
   };
@@ -76,7 +81,8 @@ export async function benchGpu(file = join(dataFolder, "benchmarks/gpu.json")): 
   if (!backend.gpu) throw new Error("The webgpu backend has no GPU.");
   const gpu = await Gpu.open(backend.gpu);
   const ceilings = {
-    copy_gb_per_s: await copyRate(gpu),
+    copy_gb_per_s: torch?.device.copy_gb_per_s ?? null,
+    webgpu_copy_gb_per_s: await copyRate(gpu),
     float32_tflops: torch?.device.float32_tflops ?? null,
     bfloat16_tflops: torch?.device.bfloat16_tflops ?? null,
   };
@@ -84,7 +90,6 @@ export async function benchGpu(file = join(dataFolder, "benchmarks/gpu.json")): 
   for (const type of ["f32", "f16"] as const) {
     for (const T of lengths) {
       measurements.push(...(await measureLayer(gpu, type, T, torch, memory)));
-      gpu.trim();
       line(measurements[measurements.length - 1]);
     }
   }
@@ -150,6 +155,7 @@ async function copyRate(gpu: Gpu): Promise<number> {
   });
   source.destroy();
   target.destroy();
+  await gpu.device.queue.onSubmittedWorkDone();
   return (8 * 2 * bytes) / median(samples) / 1e6;
 }
 
@@ -180,7 +186,7 @@ async function measureLayer(
 ): Promise<GpuMeasurement[]> {
   const pool = new Pool();
   const [queries, keys] = [0, 1].map(() => pool.draw(heads * T * headSize, type));
-  memory.reset();
+  await memory.reset();
   const [queryBuffer, keyBuffer] = [gpu.upload(queries), gpu.upload(keys)];
   const layer = new AttentionLayer(gpu, {
     shape: { heads, keyValueHeads: heads, headSize, queries: T, keys: T },
@@ -214,6 +220,8 @@ async function measureLayer(
   const peak = memory.peak();
   layer.release();
   for (const buffer of [queryBuffer, keyBuffer]) buffer.destroy();
+  gpu.trim();
+  await gpu.device.queue.onSubmittedWorkDone();
   return (["rows", "columns", "rows+columns"] as const).map((name) => ({
     name,
     dtype: type,
@@ -308,7 +316,7 @@ async function measureModel(
     keySegments: [new Float32Array(T).fill(1, 0, 4)],
     queryGroups: [new Float32Array(T).fill(1)],
   };
-  memory.reset();
+  await memory.reset();
   const samples = await timed(gpu, () => model.forward({ ids }, request));
   const peak = memory.peak();
   gpu.trim();

@@ -4,11 +4,13 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 
 const every = 20; // milliseconds
+const settling = 300; // milliseconds without a change
 
 export class GpuMemory {
   readonly #watch: ChildProcess | undefined;
   #before: number;
   #highest = 0;
+  #latest = 0;
 
   private constructor(
     readonly name: string | undefined,
@@ -22,7 +24,8 @@ export class GpuMemory {
     });
     if (!this.#watch.stdout) return;
     createInterface({ input: this.#watch.stdout }).on("line", (text) => {
-      this.#highest = Math.max(this.#highest, Number(text));
+      this.#latest = Number(text);
+      this.#highest = Math.max(this.#highest, this.#latest);
     });
   }
 
@@ -38,8 +41,14 @@ export class GpuMemory {
     }
   }
 
-  reset(): void {
-    this.#highest = 0;
+  /** Begins anew, once what was freed has gone back to the card. */
+  async reset(): Promise<void> {
+    let earlier: number;
+    do {
+      earlier = this.#latest;
+      await new Promise((resolve) => setTimeout(resolve, settling));
+    } while (this.#latest !== earlier);
+    this.#highest = this.#latest;
   }
 
   /** The most that was in use since `reset`, in megabytes above the base. */
