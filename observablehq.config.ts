@@ -40,6 +40,7 @@ const pages = [
   { name: "Model", path: "/model" },
   { name: "Lab", path: "/lab" },
   { name: "Papers", path: "/papers" },
+  { name: "Benchmarks", path: "/benchmarks" },
 ];
 
 /** One page per paper of the catalogue. */

@@ -25,6 +25,7 @@ const fewestCharts: Readonly<Record<(typeof pages)[number], number>> = {
   model: 2,
   "rank-collapse": 2,
   papers: 1,
+  benchmarks: 3,
   "papers/rank-collapse-pure-attention": 1,
   "papers/entropy-parallel-context": 1,
   "papers/what-are-you-sinking": 1,

@@ -15,6 +15,7 @@ export const pages = [
   "model",
   "rank-collapse",
   "papers",
+  "benchmarks",
   "papers/rank-collapse-pure-attention",
   "papers/entropy-parallel-context",
   "papers/what-are-you-sinking",
