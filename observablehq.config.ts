@@ -51,7 +51,9 @@ function header({ path: current }: { path: string }): string {
     const state = path === current ? ' aria-current="page"' : "";
     return `<a href="${path}"${state}>${name}</a>`;
   });
-  return `<a class="brand" href="/">Attention Observatory</a><nav aria-label="Pages">${links.join(" ")}</nav>`;
+  const up = "../".repeat(current.split("/").length - 2) || "./"; // Framework makes no address of a form relative
+  const search = `<form role="search" action="${up}search"><input type="search" name="q" placeholder="Search" aria-label="Search all pages"></form>`;
+  return `<a class="brand" href="/">Attention Observatory</a><nav aria-label="Pages">${links.join(" ")}</nav>${search}`;
 }
 
 export default {

@@ -1,6 +1,7 @@
 /** The page's database: DuckDB-WASM over the Arrow files of the page, one instance per page, nothing from a network. */
 import * as duckdb from "@duckdb/duckdb-wasm";
-import { type Field, type RecordBatch, RecordBatchReader, type Schema, Table } from "apache-arrow";
+import { type Field, type RecordBatch, Table } from "apache-arrow";
+import { checkedStream, readWhole } from "./arrow-check.js";
 import { startWorker, worker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
@@ -70,16 +71,6 @@ async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSig
   throw new Error(message.trim() || `the server answered ${response.status}`);
 }
 
-const END_OF_STREAM = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
-
-/** DuckDB reads a file without its end marker, or in Arrow's file format, as no table at all: refuse both here. */
-function readSchema(bytes: Uint8Array): Schema {
-  const tail = bytes.subarray(-END_OF_STREAM.length);
-  if (bytes.length < 16 || END_OF_STREAM.some((byte, i) => tail[i] !== byte))
-    throw new Error("it is not a complete Arrow IPC stream; delete it and let its loader write it again");
-  return RecordBatchReader.from(bytes).open().schema;
-}
-
 function describe(field: Field): ColumnInfo {
   return {
     name: field.name,
@@ -142,11 +133,11 @@ export class Database {
   /** Inserts a file as a table, replacing an older one, because cells run again. */
   async #insert(name: string, href: string, bytes: Promise<Uint8Array>): Promise<TableInfo> {
     try {
-      const stream = await bytes;
-      const schema = readSchema(stream);
+      const whole = readWhole(await bytes);
+      const { schema } = whole;
       const connection = await this.#connection;
       await connection.query(`DROP TABLE IF EXISTS "${name}"`);
-      await connection.insertArrowFromIPCStream(stream, { name, create: true });
+      await connection.insertArrowFromIPCStream(checkedStream(whole), { name, create: true });
       return {
         name,
         meaning: schema.metadata.get("meaning"),

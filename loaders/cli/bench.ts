@@ -22,3 +22,9 @@ export async function selfCheckGpuCommand(): Promise<number> {
   const { selfCheckGpu } = await import("../gpu/self-check.js");
   return (await selfCheckGpu()) ? exitCodes.ok : exitCodes.failed;
 }
+
+/** @returns the code to exit with: that of a failure where something is beyond its limit */
+export async function benchSiteCommand(): Promise<number> {
+  const { benchSite } = await import("../bench/site.js");
+  return (await benchSite()) ? exitCodes.ok : exitCodes.failed;
+}

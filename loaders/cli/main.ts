@@ -221,6 +221,15 @@ function programOf(): Command {
       const { benchStoreCommand } = await import("./bench.js");
       process.exitCode = await benchStoreCommand();
     });
+  bench
+    .command("site")
+    .description(
+      "how soon pages of the built site draw, how quickly they answer, and whether they hold still; needs Chromium",
+    )
+    .action(async () => {
+      const { benchSiteCommand } = await import("./bench.js");
+      process.exitCode = await benchSiteCommand();
+    });
 
   bench
     .command("gpu")

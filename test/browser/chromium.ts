@@ -1,32 +1,9 @@
-/** The system's Chromium, quiet: nothing it does by itself may look like a request of the page. */
+/** The system's Chromium, installed where it is missing and can be. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { findChromium } from "../../loaders/bench/chromium.js";
 
-const candidates = [
-  process.env.CHROMIUM_PATH,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome-stable",
-  "/usr/bin/google-chrome",
-  "/snap/bin/chromium",
-  "/Applications/Chromium.app/Contents/MacOS/Chromium",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
-
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-function findChromium(): string | undefined {
-  return candidates.find((path) => path !== undefined && existsSync(path));
-}
+export { launchChromium } from "../../loaders/bench/chromium.js";
 
 /** Installs Debian's Chromium where there is none and this process may; otherwise says what to do. */
 export function ensureChromium(): void {
@@ -39,8 +16,4 @@ export function ensureChromium(): void {
   }
   if (!findChromium())
     throw new Error("The browser tests need Chromium: install it, or name its executable in CHROMIUM_PATH.");
-}
-
-export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: findChromium(), headless: true, args: flags });
 }

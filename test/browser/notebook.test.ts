@@ -7,7 +7,8 @@ import { launchChromium } from "./chromium.js";
 import { pages, visit } from "./visit.js";
 
 const site = inject("site");
-const names = pages.map((page) => page || "index");
+/** Pages that are reports; those of papers are lists. */
+const names = pages.filter((page) => !page.startsWith("papers")).map((page) => page || "index");
 const text = async (file: string) => (await fetch(`${site}${file}`)).text();
 
 interface Notebook {

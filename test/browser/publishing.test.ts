@@ -2,7 +2,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { launchChromium } from "./chromium.js";
-import { pages } from "./visit.js";
+import { pages, visit } from "./visit.js";
 
 const site = inject("site");
 
@@ -62,3 +62,24 @@ test.each(["nowhere", "no/where/at/all", "entropy/nothing"])(
     }
   },
 );
+
+test("the search of every page finds sections, and leads to them", async () => {
+  const { page, troubles, close } = await visit(browser, `${site}entropy`, "light", 1280);
+  try {
+    const box = page.getByRole("searchbox");
+    await box.fill("how widely does a head lok"); // one letter is missing
+    await box.press("Enter");
+    await page.waitForURL(`${site}search?q=how+widely+does+a+head+lok`);
+    const results = page.locator(".search-results li");
+    await results.first().waitFor();
+    const first = results.first().locator("a");
+    expect(await first.evaluate((node: HTMLAnchorElement) => node.href)).toMatch(`${site}entropy`);
+    await page.locator("main input[type=search]").fill("<img src=x onerror=alert(1)>");
+    expect(await page.locator("main img").count()).toBe(0);
+    await page.locator("main input[type=search]").fill("zzzzzzzzzz");
+    await page.getByText("0 sections found.").waitFor();
+    expect(troubles).toEqual([]);
+  } finally {
+    await close();
+  }
+});

@@ -10,6 +10,8 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Address of the built site, under a sub-path. */
     site: string;
+    /** The folder that holds it. */
+    folder: string;
   }
 }
 
@@ -20,6 +22,7 @@ export default async function setup({ provide }: TestProject): Promise<() => Pro
   const folder = process.env.OBSERVATORY_SITE ?? (await build());
   const server = await serveStatic(folder, "/reports/observatory/");
   provide("site", server.address);
+  provide("folder", folder);
   return () => server.close();
 }
 

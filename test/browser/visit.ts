@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { AxeResults } from "axe-core";
 import type { Browser, Locator, Page } from "playwright-core";
 import { vi } from "vitest";
+import { watchShifts } from "../../loaders/bench/layout-shift.js";
 
 export const pages = [
   "",
@@ -50,6 +51,7 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) troubles.push(`console ${message.type()}: ${message.text()}`);
   });
+  await watchShifts(page);
   await page.goto(address);
   await settled(page);
   return { page, troubles, close: () => context.close() };

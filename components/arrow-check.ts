@@ -1,0 +1,63 @@
+/**
+ * An Arrow file as DuckDB may have it. DuckDB trusts the lengths that a file claims: one that lies makes it read memory
+ * that is not there, from which the page's whole database does not recover, or is taken for an empty table.
+ * @see https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format
+ */
+import { type Data, DataType, RecordBatchReader, Table, tableToIPC } from "apache-arrow";
+
+const END_OF_STREAM = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+
+/** Every column of every batch is as long as it says. @throws {Error} where it is not, or where the stream breaks off */
+export function readWhole(bytes: Uint8Array): Table {
+  const tail = bytes.subarray(-END_OF_STREAM.length);
+  if (bytes.length < 16 || END_OF_STREAM.some((byte, i) => tail[i] !== byte))
+    throw new Error("it is not a complete Arrow IPC stream; delete it and let its loader write it again");
+  const reader = RecordBatchReader.from(bytes).open();
+  const { schema } = reader; // it has none any more once it is read
+  const batches = [...reader];
+  for (const { data } of batches) for (const column of data.children) check(column);
+  if (schema.fields.length === 0) throw new Error("it has no columns");
+  if (batches.length === 0) throw new Error("it breaks off before its first rows");
+  return new Table(schema, batches);
+}
+
+/** Written anew, so that what DuckDB reads is what was checked here. */
+export function checkedStream(table: Table): Uint8Array {
+  return tableToIPC(table, "stream");
+}
+
+function check(data: Data): void {
+  const { type, length, nullCount, nullBitmap, values, valueOffsets } = data;
+  const fits = (there: number | undefined, needed: number) => (there ?? 0) >= needed;
+  const sound =
+    length >= 0 &&
+    (nullCount === 0 || fits(nullBitmap?.length, Math.ceil(length / 8))) &&
+    (DataType.isDictionary(type)
+      ? fits(values?.length, length) && indicesFit(data)
+      : DataType.isUtf8(type)
+        ? offsetsFit(valueOffsets, length, values?.length ?? 0)
+        : DataType.isBool(type)
+          ? fits(values?.length, Math.ceil(length / 8))
+          : DataType.isList(type)
+            ? offsetsFit(valueOffsets, length, data.children[0]?.length ?? 0)
+            : (DataType.isInt(type) || DataType.isFloat(type)) && fits(values?.length, length));
+  if (!sound) throw new Error("a column is not as long as it says");
+  for (const child of data.children) check(child);
+  for (const chunk of data.dictionary?.data ?? []) check(chunk);
+}
+
+/** Text ends within its bytes, and no text begins after its end. */
+function offsetsFit(offsets: Int32Array | undefined, length: number, bytes: number): boolean {
+  if (length === 0) return true;
+  if (!offsets || offsets.length <= length || offsets[0] < 0 || offsets[length] > bytes) return false;
+  for (let i = 0; i < length; ++i) if (offsets[i] > offsets[i + 1]) return false;
+  return true;
+}
+
+/** What stands in the place of a missing value does not matter. */
+function indicesFit(data: Data): boolean {
+  const entries = data.dictionary?.length ?? 0;
+  for (let i = 0; i < data.length; ++i)
+    if (data.getValid(i) && (data.values[i] < 0 || data.values[i] >= entries)) return false;
+  return true;
+}

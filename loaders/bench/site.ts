@@ -1,0 +1,212 @@
+/** `observatory bench site`: how soon a built page shows something, how quickly it answers, and whether it holds still. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { gzipSync } from "node:zlib";
+import { makeVector, Table, tableToIPC } from "apache-arrow";
+import type { Browser, Page } from "playwright-core";
+import { UserError } from "../../engine/errors.js";
+import { quantile } from "../../engine/interval.js";
+import { messages } from "../messages.js";
+import { dataFolder, projectPath, root, siteOutput } from "../project.js";
+import { checkout, machine, packageVersion } from "../runner/provenance.js";
+import { absent, writeFlushed } from "../store/system.js";
+import { say } from "../terminal.js";
+import { launchChromium } from "./chromium.js";
+import { largestShift, watchShifts } from "./layout-shift.js";
+
+const rounds = 5;
+/** Pixels. */
+const widths = [360, 768, 1440];
+/** Rows of the table behind the slider, and its positions. */
+const [many, positions] = [1_000_000, 20];
+
+const limits = { "first chart": 2, "before the first chart": 9, "slider redraw": 0.1, "layout shift": 0.05 } as const;
+const units = { "first chart": "s", "before the first chart": "MB", "slider redraw": "s", "layout shift": "" } as const;
+
+interface Finding {
+  readonly name: keyof typeof limits;
+  readonly page: string;
+  readonly value: number;
+  readonly within: boolean;
+}
+
+/** @returns whether everything kept within its limit @throws {UserError} where no site is built */
+export async function benchSite(file = join(dataFolder, "benchmarks/site.json")): Promise<boolean> {
+  const pages = ((await readdir(siteOutput).catch(absent)) ?? []).filter((name) => /^(?!404).*\.html$/.test(name));
+  if (pages.length === 0) throw new UserError(messages.noSite(projectPath(siteOutput)));
+  const server = spawn(process.execPath, [join(root, "loaders/observatory.mjs"), "serve", "--port", "4500"], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const browser = await launchChromium();
+  try {
+    const site = await addressOf(server);
+    const findings: Finding[] = [];
+    for (const page of pages) {
+      say(page);
+      findings.push(...(await measure(browser, site, page.replace(/(?:index)?\.html$/, ""))));
+    }
+    say(`a slider over ${many} rows`);
+    findings.push(finding("slider redraw", "(any)", await redraw(browser, site)));
+    const benchmark = {
+      date: new Date().toISOString(),
+      machine: machine(),
+      versions: {
+        node: process.versions.node,
+        chromium: browser.version(),
+        "attention-observatory": await packageVersion(),
+      },
+      ...(await checkout()),
+      limits,
+      findings,
+    };
+    await writeFlushed(file, `${JSON.stringify(benchmark, null, 2)}\n`);
+    for (const line of findings.map(report)) console.log(line);
+    say(`Written to ${projectPath(file)}.`);
+    return findings.every(({ within }) => within);
+  } finally {
+    await browser.close();
+    server.kill("SIGINT");
+  }
+}
+
+async function addressOf(server: ChildProcess): Promise<string> {
+  for (const stream of [server.stdout, server.stderr])
+    if (stream) createInterface(stream).on("line", (line) => server.emit("said", line));
+  for (;;) {
+    const [line] = (await once(server, "said")) as [string];
+    const found = /http:\/\/\S+\//.exec(line);
+    if (found) return found[0];
+  }
+}
+
+function finding(name: Finding["name"], page: string, value: number): Finding {
+  return { name, page, value, within: value <= limits[name] };
+}
+
+function report({ name, page, value, within }: Finding): string {
+  const show = (number: number) => `${number.toFixed(3)} ${units[name]}`.trim();
+  return `${within ? "within" : "BEYOND"}  ${name}, /${page}: ${show(value)}, at most ${show(limits[name])}`;
+}
+
+/** A page with charts is measured to its first one; all are watched for what moves. */
+async function measure(browser: Browser, site: string, path: string): Promise<Finding[]> {
+  const seconds: number[] = [];
+  const megabytes: number[] = [];
+  for (let i = 0; i < rounds; ++i) {
+    const first = await firstChart(browser, `${site}${path}`);
+    if (first === undefined) break;
+    seconds.push(first.seconds);
+    megabytes.push(first.megabytes);
+  }
+  const shifts: number[] = [];
+  for (const width of widths) shifts.push(await layoutShift(browser, `${site}${path}`, width));
+  return [
+    ...(seconds.length > 0 ? [finding("first chart", path, quantile(seconds, 0.5))] : []),
+    ...(megabytes.length > 0 ? [finding("before the first chart", path, quantile(megabytes, 0.5))] : []),
+    finding("layout shift", path, Math.max(...shifts)),
+  ];
+}
+
+/** With a cold cache; bytes as a host that compresses would send them. Nothing for a page that draws no chart. */
+async function firstChart(
+  browser: Browser,
+  address: string,
+): Promise<{ seconds: number; megabytes: number } | undefined> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  try {
+    const page = await context.newPage();
+    const bodies: Promise<Buffer>[] = [];
+    page.on("response", (response) => bodies.push(response.body().catch(() => Buffer.alloc(0))));
+    await page.goto(address);
+    const drawn = page.waitForFunction(() => performance.getEntriesByName("first-chart")[0]?.startTime);
+    const time = await drawn.then((handle) => handle.jsonValue()).catch(() => undefined);
+    if (time === undefined) return undefined;
+    const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
+    return { seconds: time / 1000, megabytes: sizes.reduce((sum, size) => sum + size, 0) / 1e6 };
+  } finally {
+    await context.close();
+  }
+}
+
+/** The largest burst of shifts until the page is at rest. */
+async function layoutShift(browser: Browser, address: string, width: number): Promise<number> {
+  const context = await browser.newContext({ viewport: { width, height: 900 } });
+  try {
+    const page = await context.newPage();
+    await watchShifts(page);
+    await page.goto(address, { waitUntil: "networkidle" });
+    await page.waitForFunction(() => document.querySelectorAll("main [aria-busy=true]").length === 0);
+    await page.waitForTimeout(500);
+    return await largestShift(page);
+  } finally {
+    await context.close();
+  }
+}
+
+/** A table of a million rows, 20 layers of 50,000 positions. */
+function millionRows(): Uint8Array {
+  const layers = makeVector(Int32Array.from({ length: many }, (_, i) => i % positions));
+  const places = makeVector(Int32Array.from({ length: many }, (_, i) => Math.floor(i / positions)));
+  const values = makeVector(Float64Array.from({ length: many }, (_, i) => Math.sin(i)));
+  return tableToIPC(new Table({ layer: layers, position: places, value: values }), "stream");
+}
+
+/** Seconds from a move of a control to the new drawing: the median over its positions. */
+async function redraw(browser: Browser, site: string): Promise<number> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  try {
+    const page = await context.newPage();
+    const body = Buffer.from(millionRows());
+    await page.route("**/million.arrow", (route) => route.fulfill({ body }));
+    await page.goto(site);
+    const modules = await moduleAddresses(page);
+    const milliseconds = (await page.evaluate(moves(modules))) as number[];
+    return quantile(milliseconds, 0.5) / 1000;
+  } finally {
+    await context.close();
+  }
+}
+
+/** The script of the measurement, as text: a compiler's helpers would not be there in the page. */
+function moves({ database, figure, specs }: Record<string, string>): string {
+  return `(async () => {
+    const [{ database }, { figure }, { profile }] = await Promise.all([
+      import("${database}"), import("${figure}"), import("${specs}")
+    ]);
+    const db = database({ million: "./million.arrow" });
+    const sql = "SELECT position // 500 AS place, avg(value) AS value FROM million WHERE layer = $layer GROUP BY ALL ORDER BY ALL";
+    const spec = profile({ x: { field: "place" }, y: { field: "value" } });
+    const move = (layer) =>
+      figure({ db, id: "million", table: "million", claim: "", sql, params: { layer }, spec, height: 300 });
+    const rest = async (node) => {
+      while (node.getAttribute("aria-busy") || !node.querySelector(".marks"))
+        await new Promise((resolve) => setTimeout(resolve, 1));
+    };
+    const node = move(0);
+    document.querySelector("main").prepend(node);
+    await rest(node);
+    const times = [];
+    for (let layer = 1; layer < ${positions}; ++layer) {
+      const start = performance.now();
+      move(layer);
+      await rest(node);
+      times.push(performance.now() - start);
+    }
+    return times;
+  })()`;
+}
+
+async function moduleAddresses(page: Page): Promise<Record<string, string>> {
+  const addresses = await page
+    .locator("link[rel=modulepreload]")
+    .evaluateAll((links) => links.map((link) => (link as HTMLLinkElement).href));
+  return Object.fromEntries(
+    addresses.flatMap((address) => {
+      const name = /\/components\/([\w-]+)\.\w+\.js$/.exec(address)?.[1];
+      return name ? [[name, address]] : [];
+    }),
+  );
+}

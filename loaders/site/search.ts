@@ -1,0 +1,64 @@
+/** The index behind the search page: every section of every page, found by its words. */
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import MiniSearch from "minisearch";
+import { parse, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { attribute, elements } from "./html.js";
+
+/** What is found: a heading with the text below it. */
+interface Section {
+  readonly id: string;
+  readonly page: string;
+  readonly heading: string;
+  readonly text: string;
+  readonly beginning: string;
+}
+
+/** They travel with the index, because what reads it needs them, too. */
+const options = {
+  fields: ["page", "heading", "text"],
+  storeFields: ["page", "heading", "beginning"],
+  searchOptions: { boost: { page: 2, heading: 3 }, prefix: true, fuzzy: 0.2 },
+};
+
+/** Characters that a result shows. */
+const SHOWN = 180;
+
+/** `pages` are files of the site. */
+export async function writeSearchIndex(site: string, pages: readonly string[]): Promise<void> {
+  const index = new MiniSearch<Section>(options);
+  for (const page of pages) index.addAll(sectionsOf(page, await readFile(join(site, page), "utf8")));
+  await writeFile(join(site, "search.json"), JSON.stringify({ options, index }));
+}
+
+/** An id is the address of its section. */
+function sectionsOf(file: string, html: string): Section[] {
+  const main = [...elements(parse(html))].find(({ tagName }) => tagName === "main");
+  const address = `./${file.replace(/(?:(?<=^|\/)index)?\.html$/, "")}`;
+  const sections: { anchor: string; heading: string; text: string }[] = [];
+  const walk = (node: Tree.ParentNode) => {
+    for (const child of node.childNodes) {
+      if (tree.isTextNode(child)) {
+        const last = sections.at(-1);
+        if (last) last.text += child.value;
+      } else if (tree.isElementNode(child)) {
+        if (/^h[1-3]$/.test(child.tagName))
+          sections.push({ anchor: attribute(child, "id") ?? "", heading: plainText(child), text: "" });
+        else walk(child);
+      }
+    }
+  };
+  if (main) walk(main);
+  const page = sections[0]?.heading ?? "";
+  return sections.map(({ anchor, heading, text }, i) => {
+    const words = text.replace(/\s+/g, " ").trim();
+    const beginning = words.length > SHOWN ? `${words.slice(0, words.lastIndexOf(" ", SHOWN))} …` : words;
+    return { id: i === 0 ? address : `${address}#${anchor || i}`, page, heading, text: words, beginning };
+  });
+}
+
+function plainText(node: Tree.ParentNode): string {
+  return node.childNodes
+    .map((child) => (tree.isTextNode(child) ? child.value : tree.isElementNode(child) ? plainText(child) : ""))
+    .join("");
+}
