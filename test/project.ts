@@ -93,7 +93,9 @@ export class Project {
     this.write("data/names.jsonl", '{"name":"a"}\n{"name":"b"}\n');
     const model = this.path("data/models/observatory-8m");
     cpSync(join(checkout, "test/golden/checkpoints/llama"), model, { recursive: true });
-    cpSync(join(checkout, "data/models/observatory-8m/tokenizer.json"), join(model, "tokenizer.json"));
+    for (const file of ["tokenizer.json", "tokenizer_config.json"])
+      cpSync(join(checkout, "data/models/observatory-8m", file), join(model, file));
+    cpSync(join(checkout, "data/prompts/texts.jsonl"), this.path("data/prompts/texts.jsonl"));
   }
 
   /** Adds a site of this home page, with our components or without any. */
