@@ -5,11 +5,11 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
+import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
 import { type StaticServer, serveStatic } from "./static-server.js";
 import { marks, pages, type Scheme, screenshot, visit } from "./visit.js";
 
-const full = Boolean(process.env.OBSERVATORY_FULL);
 const widths = [360, 768, 1440] as const;
 const schemes = ["light", "dark"] as const;
 const places = ["below a path", "at the root", "offline once it is there"] as const;

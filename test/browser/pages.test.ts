@@ -1,6 +1,7 @@
 /** Every page of the built site, as a reader meets it: under a sub-path, on a desk and on a phone, in light and dark. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
 import {
   charts,
@@ -37,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-describe.each(pages)("/%s", (path) => {
+describe.each(pages.map((path, i) => [path, i] as const))("/%s", (path, i) => {
   const name = path || "home";
   let desk: Visit;
   beforeAll(async () => {
@@ -104,7 +105,8 @@ describe.each(pages)("/%s", (path) => {
     expect(desk.troubles).toEqual([]);
   });
 
-  test.each<Scheme>(["light", "dark"])("fits a phone, in %s", async (scheme) => {
+  const schemes: Scheme[] = ["light", "dark"];
+  test.each(full ? schemes : [schemes[i % 2]])("fits a phone, in %s", async (scheme) => {
     const phone = await visit(browser, `${site}${path}`, scheme, 360);
     try {
       const overflow = await phone.page.evaluate(

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { full } from "../full.js";
 import { Project, processesOf } from "../project.js";
 
 let project: Project;
@@ -28,9 +29,7 @@ async function expectWholeResult(): Promise<void> {
 }
 
 /** Milliseconds into the work of two seconds: a few, or in the full suite many at random. */
-const moments = process.env.OBSERVATORY_FULL
-  ? Array.from({ length: 20 }, () => Math.floor(2500 * Math.random()))
-  : [0, 400, 900];
+const moments = full ? Array.from({ length: 20 }, () => Math.floor(2500 * Math.random())) : [0, 400, 900];
 
 describe("a run that is killed", () => {
   test.each(moments)("by SIGKILL %d ms into its work leaves nothing half-written and no process", async (wait) => {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { full } from "../full.js";
 import { Project, processesOf } from "../project.js";
 
 const home = `# Squares
@@ -26,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => project.remove());
 
 /** Shares of a build's time: a few, or in the full suite many at random. */
-const moments = process.env.OBSERVATORY_FULL ? Array.from({ length: 20 }, () => Math.random()) : [0.5, 0.95];
+const moments = full ? Array.from({ length: 20 }, () => Math.random()) : [0.5, 0.95];
 
 describe("a build that is killed", () => {
   test.each(moments)("by SIGKILL after %f of its time keeps the last site, whole", async (moment) => {
