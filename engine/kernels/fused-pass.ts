@@ -11,7 +11,7 @@ import { lossShader } from "./loss.js";
 import type { Operand, Scoring } from "./scoring.js";
 
 /** Largest intermediate result of a graph run, in bytes: what the smallest devices bind. */
-const activationMemory = 2 ** 27;
+export const activationMemory = 2 ** 27;
 
 type Feeds = Record<string, Tensor>;
 

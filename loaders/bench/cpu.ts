@@ -21,7 +21,7 @@ const limits = {
   growth: 2.3,
   /** Peak memory to weights, on loading a checkpoint of 500 MB. */
   loading: 1.5,
-  /** Processor time that the statistics add, to that of the logits alone. */
+  /** Time that the statistics add, to that of the logits alone. */
   rowMetrics: 0.25,
   rowMetricsWithTopMass: 0.6,
   /** Bytes, of all row metrics of GPT-2 small over 1,024 tokens. */
@@ -122,7 +122,7 @@ function progress(): (what: string, weight: number) => void {
 function judge([short, long]: readonly MemoryAtLength[], loading: Loading, overhead: Overhead): Finding[] {
   const median = (runs: readonly Duration[]) =>
     quantile(
-      runs.map(({ processorSeconds }) => processorSeconds),
+      runs.map(({ seconds }) => seconds),
       0.5,
     );
   const above = ({ peak, model }: MemoryAtLength) => peak - model;
@@ -138,18 +138,8 @@ function judge([short, long]: readonly MemoryAtLength[], loading: Loading, overh
     finding("peak memory, 8,192 tokens through the bundled model", "bytes", long.peak, limits.peak),
     finding("memory above the model's own, 8,192 tokens to 4,096", "ratio", above(long) / above(short), limits.growth),
     finding("peak memory to weights, loading 500 MB", "ratio", loading.peak / loading.weights, limits.loading),
-    finding(
-      "row metrics without top-8 mass, processor time added",
-      "ratio",
-      slower(overhead.rowMetrics),
-      limits.rowMetrics,
-    ),
-    finding(
-      "row metrics, processor time added",
-      "ratio",
-      slower(overhead.rowMetricsWithTopMass),
-      limits.rowMetricsWithTopMass,
-    ),
+    finding("row metrics without top-8 mass, time added", "ratio", slower(overhead.rowMetrics), limits.rowMetrics),
+    finding("row metrics, time added", "ratio", slower(overhead.rowMetricsWithTopMass), limits.rowMetricsWithTopMass),
     finding("output of the row metrics, GPT-2 small over 1,024 tokens", "bytes", overhead.output, limits.output),
   ];
 }

@@ -1,9 +1,8 @@
 /** Whether a job may take the fused kernels of a GPU. */
 import type { Architecture } from "../../engine/architecture.js";
 import type { Backend } from "../../engine/backend.js";
+import { activationMemory } from "../../engine/kernels/fused-pass.js";
 
-/** Bytes of a layer's activations that the kernels' pass takes at once; longer prompts go through in stretches. */
-const atOnce = 2 ** 27;
 /** The longest prompts of the experiments. */
 const tokens = 4096;
 
@@ -16,5 +15,5 @@ export function withProvenKernels(
   { width, heads, keyValueHeads, headSize }: Pick<Architecture, "width" | "heads" | "keyValueHeads" | "headSize">,
 ): Backend {
   const bytesPerToken = 4 * Math.max(4 * width, (heads + 2 * keyValueHeads) * headSize);
-  return bytesPerToken * tokens <= atOnce ? backend : { ...backend, gpu: undefined };
+  return bytesPerToken * tokens <= activationMemory ? backend : { ...backend, gpu: undefined };
 }
