@@ -3,22 +3,34 @@
  * that is not there, from which the page's whole database does not recover, or is taken for an empty table.
  * @see https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format
  */
-import { type Data, DataType, RecordBatchReader, Table, tableToIPC } from "apache-arrow";
+import { type Data, DataType, type RecordBatch, RecordBatchReader, type Schema, Table, tableToIPC } from "apache-arrow";
 
 const END_OF_STREAM = [0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
-/** Every column of every batch is as long as it says. @throws {Error} where it is not, or where the stream breaks off */
+/**
+ * Every column of every batch is as long as it says. @throws {Error} where it is not, or where the stream breaks off, with
+ * the end of a sentence that begins with the name of the file
+ */
 export function readWhole(bytes: Uint8Array): Table {
   const tail = bytes.subarray(-END_OF_STREAM.length);
   if (bytes.length < 16 || END_OF_STREAM.some((byte, i) => tail[i] !== byte))
     throw new Error("it is not a complete Arrow IPC stream; delete it and let its loader write it again");
-  const reader = RecordBatchReader.from(bytes).open();
-  const { schema } = reader; // it has none any more once it is read
-  const batches = [...reader];
+  const { schema, batches } = parse(bytes);
   for (const { data } of batches) for (const column of data.children) check(column);
   if (schema.fields.length === 0) throw new Error("it has no columns");
   if (batches.length === 0) throw new Error("it breaks off before its first rows");
   return new Table(schema, batches);
+}
+
+/** The library's own messages are about bytes, which say nothing to a reader. */
+function parse(bytes: Uint8Array): { readonly schema: Schema; readonly batches: RecordBatch[] } {
+  try {
+    const reader = RecordBatchReader.from(bytes).open();
+    const { schema } = reader; // it has none any more once it is read
+    return { schema, batches: [...reader] };
+  } catch (cause) {
+    throw new Error("what it holds is not Arrow data; delete it and let its loader write it again", { cause });
+  }
 }
 
 /** Written anew, so that what DuckDB reads is what was checked here. */

@@ -99,7 +99,7 @@ async function computed(plans: readonly Plan[], debug: boolean, signal: AbortSig
 async function polishPages(): Promise<string[]> {
   const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html"));
   const read = (file: string) => readFile(join(staging, file), "utf8");
-  await writeSearchIndex(staging, files.filter((name) => !/^(?:404|search)\.html$/.test(name)).sort());
+  await writeSearchIndex(staging, files);
   const notebooks: string[] = [];
   for (const file of files) {
     const notebook = await isNotebook(file);

@@ -1,16 +1,23 @@
 /** DuckDB's WebAssembly module, compressed, so that it is small enough for every static host; the page inflates it. */
-
 import { readFile, utimes } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { siteCache } from "../project.js";
-import { writeFlushed } from "../store/system.js";
+import { siteCache, workFolder } from "../project.js";
+import { sha256 } from "../store/code.js";
+import { absent, replaceFile, writeFlushed } from "../store/system.js";
 
+/** Compressing takes longer than reading: it is done once for each content of the module. */
 export async function databaseModule(): Promise<Uint8Array> {
-  const wasm = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
-  return promisify(gzip)(await readFile(wasm), { level: 9 });
+  const file = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+  const wasm = await readFile(file);
+  const kept = join(workFolder, "compressed", `${sha256(wasm)}.gzip`);
+  const known = await readFile(kept).catch(absent);
+  if (known) return known;
+  const compressed = await promisify(gzip)(wasm, { level: 9 });
+  await replaceFile(kept, compressed);
+  return compressed;
 }
 
 /** Dated so that equal modules make equal pages: Framework writes the dates of files into them. */

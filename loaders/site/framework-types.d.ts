@@ -3,6 +3,11 @@ interface FrameworkConfig {
   root: string;
   output: string;
   readonly pages: readonly { readonly name: string; readonly path: string }[];
+  /** "/index", "/entropy" … */
+  paths(): AsyncIterable<string>;
+  readonly loaders: {
+    loadPage(path: string, options: FrameworkConfig & { path: string }): Promise<{ readonly body: string }>;
+  };
 }
 
 declare module "@observablehq/framework/dist/config.js" {

@@ -11,6 +11,7 @@ import { say, untilInterrupted } from "../terminal.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { PreviewResults } from "./results.js";
+import { searchIndexOfSources } from "./search.js";
 import { addIsolation, isOwnRequest, listen, serveUntil } from "./server.js";
 
 export interface PreviewOptions {
@@ -43,7 +44,8 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
       const waits = request.headers.prefer !== "respond-async"; // https://www.rfc-editor.org/rfc/rfc7240#section-4.1
       return data(response, experiment, () => results.table(experiment, table, waits));
     }
-    if (computed) return json(response, () => results.progress(computed));
+    if (computed) return json(response, async () => results.progress(computed));
+    if (/^\/search\.json(?:\?|$)/.test(request.url ?? "")) return json(response, searchIndexOfSources);
     if (/^\/_file\/data\/catalogue\.arrow(?:\?|$)/.test(request.url ?? "")) {
       return data(response, "catalogue", () => results.catalogue());
     }
@@ -82,9 +84,9 @@ async function data(
   }
 }
 
-function json(response: ServerResponse, value: () => unknown): void {
+async function json(response: ServerResponse, value: () => Promise<unknown>): Promise<void> {
   try {
-    const text = JSON.stringify(value());
+    const text = JSON.stringify(await value());
     response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" }).end(text);
   } catch (error) {
     plain(response, 404, error instanceof Error ? error.message : String(error));

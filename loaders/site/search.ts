@@ -1,8 +1,9 @@
-/** The index behind the search page: every section of every page, found by its words. */
+/** The index behind the search page, search.json: every section of every page, found by its words. */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import MiniSearch from "minisearch";
 import { parse, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { siteConfig, siteSource } from "../project.js";
 import { attribute, elements } from "./html.js";
 
 /** What is found: a heading with the text below it. */
@@ -24,11 +25,40 @@ const options = {
 /** Characters that a result shows. */
 const SHOWN = 180;
 
-/** `pages` are files of the site. */
-export async function writeSearchIndex(site: string, pages: readonly string[]): Promise<void> {
+/** The content of search.json. */
+interface SearchIndex {
+  readonly options: typeof options;
+  readonly index: MiniSearch<Section>;
+}
+
+/** `files` are those of the built site. */
+export async function writeSearchIndex(site: string, files: readonly string[]): Promise<void> {
+  const index = await searchIndex(files, (file) => readFile(join(site, file), "utf8"));
+  await writeFile(join(site, "search.json"), JSON.stringify(index));
+}
+
+/** Of the pages as they are while the site is written. */
+export async function searchIndexOfSources(): Promise<SearchIndex> {
+  const { readConfig } = await import("@observablehq/framework/dist/config.js");
+  const config = await readConfig(siteConfig, siteSource);
+  const paths: string[] = [];
+  for await (const path of config.paths()) paths.push(path);
+  return searchIndex(
+    paths.map((path) => `${path.slice(1)}.html`),
+    async (file) => {
+      const path = `/${file.replace(/\.html$/, "")}`;
+      const { body } = await config.loaders.loadPage(path, { ...config, path });
+      return `<main>${body}</main>`;
+    },
+  );
+}
+
+const isSearched = (file: string) => !/^(?:404|search)\.html$/.test(file);
+
+async function searchIndex(files: readonly string[], read: (file: string) => Promise<string>): Promise<SearchIndex> {
   const index = new MiniSearch<Section>(options);
-  for (const page of pages) index.addAll(sectionsOf(page, await readFile(join(site, page), "utf8")));
-  await writeFile(join(site, "search.json"), JSON.stringify({ options, index }));
+  for (const file of files.filter(isSearched).sort()) index.addAll(sectionsOf(file, await read(file)));
+  return { options, index };
 }
 
 /** An id is the address of its section. */
