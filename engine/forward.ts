@@ -60,6 +60,8 @@ export interface Request {
   readonly distances?: boolean;
   /** Norms of queries and keys (after position encoding), values and the residual stream, and how alike its tokens are. */
   readonly norms?: boolean;
+  /** Queries, keys and values as attention sees them (queries and keys after position encoding), and the residual stream. */
+  readonly vectors?: boolean;
   /** `loss`: log-probability of the next token and whether it was the most likely one; `last`/`all`: logits too. */
   readonly logits?: "loss" | "last" | "all";
   /** The full matrix. Memory grows with tokens²: for short prompts, tests and drawings only. */
@@ -91,6 +93,11 @@ export interface Forward {
   readonly queryNorm?: Values; // [layers, heads, queries]
   readonly keyNorm?: Values; // [layers, keyValueHeads, keys]
   readonly valueNorm?: Values; // [layers, keyValueHeads, keys]
+  /** q and k of the scores above, after norms and position encoding; head h reads keys ⌊h · keyValueHeads / heads⌋. */
+  readonly queries?: Values; // [layers, heads, tokens, headSize]
+  readonly keys?: Values; // [layers, keyValueHeads, tokens, headSize]
+  readonly values?: Values; // [layers, keyValueHeads, tokens, headSize]
+  readonly residual?: Values; // [layers + 1, tokens, width]: before each block, and after the last
   readonly residualNorm?: Values; // [layers + 1, tokens]: before each block, and after the last
   readonly uniformity?: Values; // [layers + 1]: of the same streams, from 0 (all tokens alike) to 1
   readonly logProbability?: Float32Array; // [tokens − 1]: of token t + 1 given tokens 0…t, nats

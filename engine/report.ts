@@ -36,7 +36,7 @@ export class Report {
     readonly tokens: number,
     beyondTrainedLength: boolean,
   ) {
-    const { layers: L, heads: H, keyValueHeads: G, vocabulary } = architecture;
+    const { layers: L, heads: H, keyValueHeads: G, headSize, vocabulary } = architecture;
     const T = tokens;
     const forward: Mutable<Forward> = { tokens, beyondTrainedLength };
     this.#segments = request.keySegments?.length ?? 0;
@@ -55,6 +55,12 @@ export class Report {
       forward.keyNorm = zeros(L, G, T);
       forward.valueNorm = zeros(L, G, T);
       forward.residualNorm = zeros(L + 1, T);
+    }
+    if (plan.vectors) {
+      forward.queries = zeros(L, H, T, headSize);
+      forward.keys = zeros(L, G, T, headSize);
+      forward.values = zeros(L, G, T, headSize);
+      forward.residual = zeros(L + 1, T, architecture.width);
     }
     if (plan.logits) {
       forward.logProbability = new Float32Array(T - 1);
@@ -75,7 +81,8 @@ export class Report {
       architecture: { layers: L, heads: H, keyValueHeads: G },
     } = this;
     const { entropy, maximum, received, pattern, topMass, distances } = this.#forward;
-    const { queryNorm, keyNorm, valueNorm, residualNorm, attention, mixture, scores } = this.#forward;
+    const { queryNorm, keyNorm, valueNorm, residualNorm } = this.#forward;
+    const { queries, keys: keyVectors, values, residual, attention, mixture, scores } = this.#forward;
     const keys = chunk.start + chunk.queries;
     if (entropy) this.#place(entropy, chunk, "entropy", L * H, 1);
     if (maximum) this.#place(maximum, chunk, "maximum", L * H, 1);
@@ -85,6 +92,10 @@ export class Report {
     if (keyNorm) this.#place(keyNorm, chunk, "key norm", L, G);
     if (valueNorm) this.#place(valueNorm, chunk, "value norm", L, G);
     if (residualNorm) this.#place(residualNorm, chunk, "residual norm", L + 1, 1);
+    if (queries) this.#placeVectors(queries, chunk, "query vectors", L, H);
+    if (keyVectors) this.#placeVectors(keyVectors, chunk, "key vectors", L, G);
+    if (values) this.#placeVectors(values, chunk, "value vectors", L, G);
+    if (residual) this.#placeVectors(residual, chunk, "residual vectors", L + 1, 1);
     if (this.plan.norms) this.#sums.add(floats(chunk.outputs, "residual sum"));
     if (this.plan.mass) this.#addMass(chunk);
     if (received) this.#addRows(received, floats(chunk.outputs, "received"), L * H * received.dims[2], keys);
@@ -119,6 +130,17 @@ export class Report {
         const target = (i * columns + column) * this.tokens + start;
         for (let q = 0; q < queries; q++) data[target + q] = source[(i * queries + q) * columns + column];
       }
+    }
+  }
+
+  /** [layers · queries, heads, size] of a chunk → its place in [layers, heads, tokens, size]. */
+  #placeVectors({ data }: Values, { start, queries, outputs }: Chunk, name: string, layers: number, heads: number) {
+    const source = floats(outputs, name);
+    const size = source.length / (layers * queries * heads);
+    for (let row = 0; row < layers * queries * heads; row++) {
+      const [layer, query, head] = [Math.floor(row / heads / queries), Math.floor(row / heads) % queries, row % heads];
+      const vector = source.subarray(row * size, (row + 1) * size);
+      data.set(vector, ((layer * heads + head) * this.tokens + start + query) * size);
     }
   }
 

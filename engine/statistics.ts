@@ -15,6 +15,7 @@ export interface Plan {
   readonly topMass: boolean;
   readonly distances: boolean;
   readonly norms: boolean;
+  readonly vectors: boolean;
   readonly logits: false | "loss" | "last" | "all";
   readonly attention: boolean;
   readonly mixture: boolean;
@@ -35,6 +36,7 @@ export function planOf(prompt: Prompt, request: Request): Plan {
     topMass: (request.topMass?.length ?? 0) > 0,
     distances: request.distances ?? false,
     norms: request.norms ?? false,
+    vectors: request.vectors ?? false,
     logits: request.logits ?? false,
     attention: request.attention ?? false,
     mixture: request.headWeights !== undefined,
@@ -75,6 +77,7 @@ export class Statistics {
   }
 
   residual(x: Value): void {
+    if (this.plan.vectors) this.#stack("residual vectors", x);
     if (!this.plan.norms) return;
     this.#stack("residual norm", this.#reduce("ReduceL2", x, -1)); // [queries]
     this.#stack("residual sum", this.graph.node("ReduceSum", [x, this.graph.integers(0)], { keepdims: 1 })); // [1, width]
@@ -83,6 +86,11 @@ export class Statistics {
   projected({ query, key, value }: Projected): void {
     this.#stack("keys", key);
     this.#stack("values", value);
+    if (this.plan.vectors) {
+      this.#stack("query vectors", query);
+      this.#stack("key vectors", key); // besides "keys" and "values", which feed the cache and are not fetched at the end
+      this.#stack("value vectors", value);
+    }
     if (!this.plan.norms) return;
     this.#stack("query norm", this.#reduce("ReduceL2", query, -1)); // [queries, heads]
     this.#stack("key norm", this.#reduce("ReduceL2", key, -1)); // [queries, keyValueHeads]

@@ -22,6 +22,7 @@ export function everything(ids: Int32Array): Request {
     topMass: [1, 4, 30],
     distances: true,
     norms: true,
+    vectors: true,
     logits: "all",
     attention: true,
     scores: true,
@@ -77,6 +78,13 @@ export function expected(replay: Replay, prompt: Prompt, request: Request): Part
     fields.residualNorm = residual.flat().map((vector) => residualNorm.reference(vector));
     fields.uniformity = residual.map((stream) => tokenUniformity.reference(stream));
   }
+  if (request.vectors) {
+    const flat = (vectors: Replay["keys"]) => vectors.flat(2).flatMap((vector) => [...vector]);
+    fields.queries = flat(queries);
+    fields.keys = flat(keys);
+    fields.values = flat(values);
+    fields.residual = residual.flat().flatMap((vector) => [...vector]);
+  }
   if (request.logits) {
     const next = logits.slice(0, -1).map((row, t) => ({ row, target: row[prompt.ids[t + 1]] }));
     fields.logProbability = next.map(({ row, target }) => {
@@ -109,13 +117,24 @@ const relative = new Set([
   "residualNorm",
 ]);
 
+/** Components of vectors, whose rounding goes with the vector's length: their error is told in parts of it. */
+const vectors = new Set(["queries", "keys", "values", "residual"]);
+
 /** The largest error of each field that the reference has. */
 export function errors(actual: Forward, reference: ReturnType<typeof expected>): Record<string, number> {
   return Object.fromEntries(
     Object.entries(reference).map(([name, values]) => {
       const field = actual[name as keyof typeof reference];
-      const data = field && "dims" in field ? field.data : (field ?? []);
-      return [name, largestError(data, values, relative.has(name))];
+      if (!field || !("dims" in field)) return [name, largestError(field ?? [], values, relative.has(name))];
+      const unit = vectors.has(name) ? lengths(values, field.dims[field.dims.length - 1]) : undefined;
+      const scaled = (of: ArrayLike<number>) => (unit ? Array.from(of, (x, i) => x / unit[i]) : of);
+      return [name, largestError(scaled(field.data), scaled(values), relative.has(name))];
     }),
   );
 }
+
+/** For each number the length of the vector that it is part of, where that exceeds 1. */
+const lengths = (values: readonly number[], size: number): number[] =>
+  values.flatMap((_, i) =>
+    i % size ? [] : new Array<number>(size).fill(Math.max(1, Math.hypot(...values.slice(i, i + size)))),
+  );
