@@ -11,6 +11,7 @@
  * https://github.com/NoahAmsel/attention-formers; b for any dimension by quadrature is ours.
  */
 import { Random } from "../random.js";
+import { cholesky, solveLower } from "./cholesky.js";
 import { dot, normals, softmax, unitVectors } from "./matrix.js";
 
 /** Mean loss of one head of full rank on `samples` random lookups. */
@@ -109,23 +110,8 @@ function agreementTable(width: number): (cosine: number) => number {
   };
 }
 
-/** bᵀ C⁻¹ b by Cholesky decomposition; directions that others already span add nothing. */
+/** bᵀ C⁻¹ b; directions that others already span add nothing. */
 function quadraticForm(matrix: Float64Array, vector: Float64Array): number {
-  const size = vector.length;
-  const factor = new Float64Array(size * size); // lower triangle L with L Lᵀ = C
-  const solved = new Float64Array(size); // L⁻¹ b
-  let sum = 0;
-  for (let i = 0; i < size; ++i) {
-    for (let j = 0; j < i; ++j) {
-      const pivot = factor[j * size + j];
-      const rest = matrix[i * size + j] - dot(factor, i * size, factor, j * size, j);
-      factor[i * size + j] = pivot > 0 ? rest / pivot : 0;
-    }
-    const left = matrix[i * size + i] - dot(factor, i * size, factor, i * size, i);
-    if (left < 1e-9) continue;
-    factor[i * size + i] = Math.sqrt(left);
-    solved[i] = (vector[i] - dot(factor, i * size, solved, 0, i)) / factor[i * size + i];
-    sum += solved[i] ** 2;
-  }
-  return sum;
+  const solved = solveLower(cholesky(matrix, vector.length), vector); // L⁻¹ b
+  return dot(solved, 0, solved, 0, solved.length);
 }

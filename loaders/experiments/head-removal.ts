@@ -13,6 +13,7 @@ import { bootstrap, type Interval, mean } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";
+import { withoutHeads } from "../analysis/head-gate.js";
 import { documentsOf } from "../analysis/texts.js";
 import type { Claim, Experiment, Outcome } from "../experiment.js";
 import { batch, table } from "../table.js";
@@ -245,11 +246,8 @@ function removals(all: readonly number[], shares: readonly number[], orders: num
 
 /** Mean loss per token with some heads' outputs multiplied by 0. */
 async function lossWithout(model: Model, ids: Int32Array, removed: readonly number[]): Promise<number> {
-  const { layers, heads } = model.architecture;
-  const data = new Float32Array(layers * heads).fill(1); // [layers, heads]
-  for (const head of removed) data[head] = 0;
   const { logProbability } = await model.forward(
-    { ids, headGate: { data, dims: [layers, heads] } },
+    { ids, headGate: withoutHeads(model.architecture, removed) },
     { logits: "loss" },
   );
   if (!logProbability) throw new Error("the model reported no loss");

@@ -2,6 +2,7 @@
 import type { Forward, Values } from "../../../engine/forward.js";
 import { mean, spearman } from "../../../engine/interval.js";
 import { keysAbove, receivedPerQuery } from "../../../engine/metrics/sinks.js";
+import { row } from "../../analysis/vectors.js";
 
 export interface Reading {
   readonly layers: number;
@@ -30,13 +31,6 @@ export function readingOf(forward: Forward, minimumQueries: number): Reading {
   const alpha = sums.map(receivedPerQuery);
   const sinks = alpha.map((of) => keysAbove(of, minimumQueries));
   return { layers, heads, tokens, sums, alpha, sinks, keyNorm, valueNorm, residualNorm };
-}
-
-/** One row of the last dimension. */
-export function row({ data, dims }: Values, ...index: readonly number[]): Float32Array {
-  const at = index.reduce((offset, i, axis) => offset * dims[axis] + i, 0);
-  const length = dims[dims.length - 1];
-  return data.subarray(at * length, (at + 1) * length);
 }
 
 /** The key–value head that a query head reads. */

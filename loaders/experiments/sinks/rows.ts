@@ -4,6 +4,7 @@ import { sinkThreshold } from "../../../engine/metrics/sinks.js";
 import { type Bin, halfOctaves } from "../../analysis/bins.js";
 import { ResampledMean } from "../../analysis/resampled-mean.js";
 import type { Document } from "../../analysis/texts.js";
+import { row } from "../../analysis/vectors.js";
 import type { Intervention } from "./claims.js";
 import { graphOf, type Layer, referenceTokens } from "./graph.js";
 import {
@@ -14,7 +15,6 @@ import {
   layerSums,
   normCorrelation,
   type Reading,
-  row,
 } from "./reading.js";
 
 const range = (length: number) => Array.from({ length }, (_, i) => i);

@@ -1,0 +1,435 @@
+/**
+ * Do heads that reach far read slowly turning dimensions? Method:
+ * the score of a query and a key is a sum over rotary pairs; c_p is what pair p of its dimensions adds. Causal pairs of
+ * tokens are drawn at random, as many at every power of two of the distance. For each head and rotary pair, the Spearman
+ * correlation of |c_p| ÷ Σ |c_p| with the distance says whether it gains weight as tokens are further apart; the head's
+ * score is the Spearman correlation of that, over rotary pairs, with their order from fast to slow. The tenth of the
+ * heads with the highest score are called positional. Controls are random weights, and distances shuffled among the
+ * drawn pairs of tokens, of which the highest score of any head is taken, because many heads are tried.
+ *
+ * On other texts it is measured how far positional heads look, and on lists of facts and on running text what it costs
+ * to remove them, against heads drawn at random from the same layers. Texts, and lists, are the independent units.
+ *
+ * Departures: what a pair contributes is known from another group's port of the paper's score; the correlation, the
+ * share of heads and both tasks are our reading, for the paper's own threshold was not found. Lists of facts have a
+ * hundred or a few hundred tokens, where the paper has long documents. Later work reports other roles of low
+ * frequencies in some models.
+ */
+import type { Values } from "../../engine/forward.js";
+import { bootstrap, bootstrapGroups, mean, pearson, quantile, ranks, spearman } from "../../engine/interval.js";
+import type { Model } from "../../engine/model.js";
+import { Random } from "../../engine/random.js";
+import { expectPositive, positiveRule } from "../analysis/expectation.js";
+import { withoutHeads } from "../analysis/head-gate.js";
+import { groupOf } from "../analysis/head-weights.js";
+import { questionedLists } from "../analysis/questioned-lists.js";
+import {
+  type Accuracies,
+  accuracies,
+  answeredRule,
+  relativeLoss,
+  type Task,
+  tasks,
+  type Unit,
+  unitsOf,
+  whereAnswered,
+} from "../analysis/reading.js";
+import { type RotaryPairs, rotaryPairs } from "../analysis/rotary-pairs.js";
+import { documentsOf } from "../analysis/texts.js";
+import type { Claim, Experiment } from "../experiment.js";
+import { batch, table } from "../table.js";
+
+const parameters = {
+  /** Texts that score the heads, and others on which scored heads are measured. */
+  ranking: 12,
+  documents: 12,
+  tokens: 384,
+  /** Pairs of tokens drawn from a text at every power of two of the distance. */
+  perDistance: 24,
+  /** Distances up to `near` are compared with those from `far` on. */
+  near: 4,
+  far: 64,
+  shuffles: 40,
+  /** Share of heads that are called positional. */
+  share: 0.1,
+  /** Lists of each format, their items, and how many of these are asked for. */
+  lists: 12,
+  items: 16,
+  questions: 6,
+  /** Sets of random heads to compare with. */
+  draws: 3,
+  resamples: 2000,
+  seed: 1,
+};
+type Parameters = typeof parameters;
+
+export const groups = ["positional", "random, same layers"] as const;
+export type Group = (typeof groups)[number];
+
+const heads = table("heads", "Every head's score, and how far it looks", {
+  layer: { kind: "int32", meaning: "Layer, from 0" },
+  head: { kind: "int32", meaning: "Head, from 0" },
+  score: { kind: "float32", meaning: "Spearman correlation, over rotary pairs, of their gain with their slowness" },
+  threshold: {
+    kind: "float32",
+    meaning: "Of the highest score of any head with shuffled distances, the 95 % quantile",
+  },
+  positional: { kind: "flag", meaning: "Whether it is among the tenth with the highest scores" },
+  distance: { kind: "float32", meaning: "Mean distance of its attention on other texts", unit: "tokens" },
+});
+
+const shares = table("shares", "The slow half of the rotary pairs by distance", {
+  heads: { kind: "text", meaning: "positional and other heads of the model, or all heads with random weights" },
+  distance: { kind: "int32", meaning: "Distance of query and key", unit: "tokens" },
+  estimate: { kind: "float32", meaning: "Share of Σ |c_p| in the slow half, mean over pairs of tokens, heads, texts" },
+  low: { kind: "float32", meaning: "Lower end of the 95 % interval over texts" },
+  high: { kind: "float32", meaning: "Upper end of the 95 % interval over texts" },
+});
+
+const costs = table("costs", "What it costs to remove heads", {
+  removed: { kind: "text", meaning: "positional heads, or as many random ones of the same layers" },
+  task: { kind: "text", meaning: "context: facts asked from a list; text: the next token of running text" },
+  accuracy: { kind: "float32", meaning: "Share that is right, mean over lists or texts" },
+  estimate: { kind: "float32", meaning: "1 − accuracy ÷ accuracy of the whole model", optional: true },
+  low: { kind: "float32", meaning: "Lower end of the 95 % interval over lists or texts", optional: true },
+  high: { kind: "float32", meaning: "Upper end of the 95 % interval over lists or texts", optional: true },
+});
+
+/** How each rotary pair's share of each head's scores goes with the distance, by text. // texts × [layers · heads] × [pairs] */
+type Gains = readonly (readonly (readonly number[])[])[];
+
+export interface Evidence extends Pick<Parameters, "seed" | "resamples"> {
+  readonly gains: Gains;
+  /** A head's score is above chance beyond this. */
+  readonly threshold: number;
+  /** Share of the slow half far apart minus near, mean over heads, by text. */
+  readonly shift: Readonly<Record<"trained" | "random weights", readonly number[]>>;
+  /** Mean distance of the attention of a group's heads, by text. */
+  readonly distances: Readonly<Record<Group, readonly number[]>>;
+  readonly costs: Readonly<Record<Group, Readonly<Record<Task, readonly Unit[]>>>>;
+}
+
+const paper = "rope-higher-dims-positional-heads";
+
+/** Of each head: do slow pairs gain with distance, and fast ones lose? // [layers · heads] */
+export function headScores(texts: Gains): number[] {
+  return texts[0].map((pairs, head) => {
+    const gain = pairs.map((_, pair) => mean(texts.map((of) => of[head][pair])));
+    return spearman(
+      gain,
+      gain.map((_, pair) => pair),
+    );
+  });
+}
+
+export const claims: readonly Claim<Evidence>[] = [
+  {
+    id: "slow-pairs-reach-far",
+    paper,
+    statement: "The further apart two tokens are, the more of their score comes from slowly turning dimensions.",
+    measure:
+      "share of the slow half of the rotary pairs, at distances of 64 and more minus 4 and less, mean over heads",
+    rule: positiveRule("0.01"),
+    judge: ({ shift, seed, resamples }) => {
+      const interval = bootstrap(shift.trained, mean, { seed, resamples });
+      return { ...interval, outcome: expectPositive(interval, 0.01) };
+    },
+  },
+  {
+    id: "reach-is-learned",
+    paper,
+    statement: "Training makes them do so.",
+    measure: "the same, the model minus random weights",
+    rule: positiveRule("0.01"),
+    judge: ({ shift, seed, resamples }) => {
+      const gains = shift.trained.map((of, text) => of - shift["random weights"][text]);
+      const interval = bootstrap(gains, mean, { seed, resamples });
+      return { ...interval, outcome: expectPositive(interval, 0.01) };
+    },
+  },
+  {
+    id: "positional-heads-are-few",
+    paper,
+    statement: "This is the work of a minority of heads.",
+    measure: "share of heads whose score is above the highest that shuffled distances give any head",
+    rule: "Replicated where the whole 95 % interval over texts lies between 0 and 0.5, both excluded; not replicated where all of it is above 0.5 or it is 0; mixed otherwise.",
+    judge: ({ gains, threshold, seed, resamples }) => {
+      const share = (texts: Gains) => mean(headScores(texts).map((score) => Number(score > threshold)));
+      const interval = bootstrap(gains, share, { seed, resamples });
+      const { low, high } = interval;
+      const outcome = low > 0 && high < 0.5 ? "replicated" : low > 0.5 || high === 0 ? "not replicated" : "mixed";
+      return { ...interval, outcome };
+    },
+  },
+  {
+    id: "positional-heads-look-far",
+    paper,
+    statement: "Positional heads look further than others of their layers.",
+    measure: "mean distance of attention in tokens, positional heads minus random ones of the same layers",
+    rule: positiveRule("5 tokens"),
+    judge: ({ distances, seed, resamples }) => {
+      const further = distances.positional.map((of, text) => of - distances["random, same layers"][text]);
+      const interval = bootstrap(further, mean, { seed, resamples });
+      return { ...interval, outcome: expectPositive(interval, 5) };
+    },
+  },
+  {
+    id: "context-needs-them",
+    paper,
+    statement: "Reading from the context needs positional heads more than others.",
+    measure: "relative loss of accuracy on facts from a list: without positional heads minus without random ones",
+    rule: `${positiveRule("0.05")} ${answeredRule}`,
+    judge: ({ costs: of, seed, resamples }) => {
+      const units = paired(of, "context");
+      const interval = bootstrap(units, extra, { seed, resamples });
+      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, units);
+    },
+  },
+  {
+    id: "text-needs-them-less",
+    paper,
+    statement: "Running text, which is mostly local, needs them less than facts from a list do.",
+    measure: "the same difference on facts from a list, minus that on next tokens of running text",
+    rule: `${positiveRule("0.05")} ${answeredRule}`,
+    judge: ({ costs: of, seed, resamples }) => {
+      const gap = ([context, text]: readonly (readonly Paired[])[]) => extra(context) - extra(text);
+      const units = [paired(of, "context"), paired(of, "text")];
+      const interval = bootstrapGroups(units, gap, { seed, resamples });
+      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, ...units);
+    },
+  },
+];
+
+interface Paired extends Unit {
+  /** Without random heads. */
+  readonly other: number;
+}
+
+const paired = (costs: Evidence["costs"], task: Task): Paired[] =>
+  costs.positional[task].map((unit, i) => ({ ...unit, other: costs["random, same layers"][task][i].cut }));
+
+const extra = (units: readonly Paired[]): number =>
+  relativeLoss(units) - relativeLoss(units.map(({ whole, other }) => ({ whole, cut: other })));
+
+export const rotaryHeads: Experiment<Parameters, Evidence> = {
+  id: "rotary-heads",
+  title: "Rotary frequencies of heads",
+  question: "Do heads that reach far read slowly turning dimensions?",
+  papers: [paper],
+  subject: "model",
+  parameters,
+  inputs: { texts: "prompts/texts.jsonl", records: "prompts/records.jsonl" },
+  tables: [heads, shares, costs],
+  claims,
+  async *run({ parameters: given, inputs, progress, signal, ...context }) {
+    const { ranking, seed, resamples, draws, near, far, shuffles } = given;
+    const model = await context.model();
+    const { architecture } = model;
+    const { layers, heads: width } = architecture;
+    const pairs = rotaryPairs(architecture, rotaryHeads.id);
+    const tokenizer = await context.tokenizer();
+    const texts = documentsOf(inputs.texts, tokenizer, model, { ...given, documents: ranking + given.documents });
+    const lists = questionedLists(inputs.records, tokenizer, given);
+    const [known, held] = [texts.slice(0, ranking), texts.slice(ranking)];
+    const work = 2 * known.length + held.length + (2 + draws) * (lists.length + held.length);
+    let done = 0;
+    const advance = (message: string) => {
+      signal.throwIfAborted();
+      progress(done++, work, message);
+    };
+    const random = new Random(seed);
+    const drawn = drawPairs(given, random);
+    const split = async (of: Model, ids: Int32Array) => {
+      advance("scores by rotary pair");
+      return scoreShares(of, ids, drawn, pairs);
+    };
+    const trained: Shares[] = [];
+    for (const { ids } of known) trained.push(await split(model, ids));
+    const control = await context.control();
+    const untrained: Shares[] = [];
+    for (const { ids } of known) untrained.push(await split(control, ids));
+    await control.release();
+
+    const distances = drawn.map(({ query, key }) => query - key);
+    const ranked = trained.map((text) => text.map((parts) => parts.map(ranks)));
+    const gains = ranked.map((text) => gainsOf(text, ranks(distances)));
+    const highest = Array.from({ length: shuffles }, () => {
+      return Math.max(...headScores(ranked.map((text) => gainsOf(text, random.shuffle([...ranks(distances)])))));
+    });
+    const threshold = quantile(highest, 0.95);
+    const scores = headScores(gains);
+    const order = scores.map((_, head) => head).sort((a, b) => scores[b] - scores[a]);
+    const positional = order.slice(0, Math.max(1, Math.round(given.share * order.length)));
+    const others = order.filter((head) => !positional.includes(head));
+    yield batch(shares, [
+      ...shareRows("positional", trained, positional, distances),
+      ...shareRows("other", trained, others, distances),
+      ...shareRows("random weights", untrained, order, distances),
+    ]);
+
+    const reach: number[][] = []; // texts × [layers · heads]
+    for (const { ids } of held) {
+      advance("distance of attention");
+      reach.push(await meanDistances(model, ids));
+    }
+    const matched = Array.from({ length: draws }, () => sameLayers(positional, others, width, random));
+    yield batch(
+      heads,
+      scores.map((score, head) => ({
+        layer: Math.floor(head / width),
+        head: head % width,
+        score,
+        threshold,
+        positional: positional.includes(head),
+        distance: mean(reach.map((of) => of[head])),
+      })),
+    );
+    const removedBy: Record<Group, readonly (readonly number[])[]> = {
+      positional: [positional],
+      "random, same layers": matched,
+    };
+    const whole = await accuracies(model, lists, held, advance);
+    const found = {} as Record<Group, Record<Task, Unit[]>>;
+    for (const removed of groups) {
+      const runs: Accuracies[] = [];
+      for (const set of removedBy[removed]) {
+        runs.push(await accuracies(model, lists, held, advance, withoutHeads({ layers, heads: width }, set)));
+      }
+      found[removed] = { context: unitsOf("context", whole, runs), text: unitsOf("text", whole, runs) };
+      yield batch(
+        costs,
+        tasks.map((task) => {
+          const of = found[removed][task];
+          const { estimate, low, high } = bootstrap(of, relativeLoss, { seed, resamples });
+          return { removed, task, accuracy: mean(of.map(({ cut }) => cut)), estimate, low, high };
+        }),
+      );
+    }
+    const shift = (of: readonly Shares[]) => of.map((text) => slowShift(text, distances, near, far));
+    const distanceOf = (group: Group) =>
+      reach.map((of) => mean(removedBy[group].flatMap((set) => set.map((head) => of[head]))));
+    return {
+      seed,
+      resamples,
+      gains,
+      threshold,
+      shift: { trained: shift(trained), "random weights": shift(untrained) },
+      distances: {
+        positional: distanceOf("positional"),
+        "random, same layers": distanceOf("random, same layers"),
+      },
+      costs: found,
+    };
+  },
+};
+
+interface TokenPair {
+  readonly query: number;
+  readonly key: number;
+}
+
+/** As many pairs at each power of two of the distance, the same for all texts. */
+function drawPairs({ tokens, perDistance }: Parameters, random: Random): TokenPair[] {
+  const pairs: TokenPair[] = [];
+  for (let distance = 1; distance < tokens; distance *= 2) {
+    for (let i = 0; i < perDistance; ++i) {
+      const query = distance + random.int(tokens - distance);
+      pairs.push({ query, key: query - distance });
+    }
+  }
+  return pairs;
+}
+
+/** |c_p| ÷ Σ |c_p|. // [layers · heads] × [pairs] × [drawn pairs of tokens] */
+export type Shares = readonly (readonly Float64Array[])[];
+
+async function scoreShares(
+  model: Model,
+  ids: Int32Array,
+  drawn: readonly TokenPair[],
+  pairs: readonly RotaryPairs[],
+): Promise<Shares> {
+  const { queries, keys } = await model.forward({ ids }, { vectors: true });
+  if (!queries || !keys) throw new Error("the model reported no vectors");
+  return sharesOf(queries, keys, drawn, pairs, (head) => groupOf(model.architecture, head));
+}
+
+/** @param queries [layers, heads, tokens, headSize] @param keys [layers, keyValueHeads, tokens, headSize] */
+export function sharesOf(
+  queries: Values,
+  keys: Values,
+  drawn: readonly TokenPair[],
+  pairs: readonly RotaryPairs[],
+  group: (head: number) => number,
+): Shares {
+  const [layers, heads, tokens, size] = queries.dims;
+  return Array.from({ length: layers * heads }, (_, at) => {
+    const [layer, head] = [Math.floor(at / heads), at % heads];
+    const keyHead = layer * keys.dims[1] + group(head);
+    const parts = pairs[layer].dimensions.map(() => new Float64Array(drawn.length));
+    for (const [i, { query, key }] of drawn.entries()) {
+      const [q, k] = [(at * tokens + query) * size, (keyHead * tokens + key) * size];
+      let sum = 0;
+      for (const [pair, [a, b]] of pairs[layer].dimensions.entries()) {
+        parts[pair][i] = Math.abs(queries.data[q + a] * keys.data[k + a] + queries.data[q + b] * keys.data[k + b]);
+        sum += parts[pair][i];
+      }
+      for (const of of parts) of[i] /= sum;
+    }
+    return parts;
+  });
+}
+
+/** Spearman correlations with the distance, of the ranks of shares and distances. // [layers · heads] × [pairs] */
+export const gainsOf = (text: Shares, distances: ArrayLike<number>): number[][] =>
+  text.map((parts) => parts.map((of) => pearson(of, distances)));
+
+/** Share of the slow half, for each drawn pair of tokens, mean over some heads. */
+function slowShares(text: Shares, of: readonly number[]): number[] {
+  return Array.from(text[0][0], (_, i) =>
+    mean(
+      of.map((head) => {
+        const slow = text[head].slice(Math.floor(text[head].length / 2));
+        return slow.reduce((sum, part) => sum + part[i], 0);
+      }),
+    ),
+  );
+}
+
+function slowShift(text: Shares, distances: readonly number[], near: number, far: number): number {
+  const slow = slowShares(
+    text,
+    text.map((_, head) => head),
+  );
+  const meanAt = (within: (distance: number) => boolean) => mean(slow.filter((_, i) => within(distances[i])));
+  return meanAt((distance) => distance >= far) - meanAt((distance) => distance <= near);
+}
+
+function shareRows(name: string, texts: readonly Shares[], of: readonly number[], distances: readonly number[]) {
+  const slow = texts.map((text) => slowShares(text, of)); // texts × [drawn]
+  return [...new Set(distances)].map((distance) => {
+    const byText = slow.map((text) => mean(text.filter((_, i) => distances[i] === distance)));
+    const { estimate, low, high } = bootstrap(byText, mean);
+    return { heads: name, distance, estimate, low, high };
+  });
+}
+
+/** Mean distance of each head's attention, over queries that see at least half of the text. // [layers · heads] */
+async function meanDistances(model: Model, ids: Int32Array): Promise<number[]> {
+  const { meanDistance } = await model.forward({ ids }, { rows: true });
+  if (!meanDistance) throw new Error("the model reported no distances");
+  const [layers, width, tokens] = meanDistance.dims;
+  return Array.from({ length: layers * width }, (_, head) =>
+    mean(meanDistance.data.subarray(head * tokens + Math.floor(tokens / 2), (head + 1) * tokens)),
+  );
+}
+
+/** For every chosen head another of its layer, where there is one left. */
+function sameLayers(chosen: readonly number[], others: readonly number[], width: number, random: Random): number[] {
+  const layerOf = (head: number) => Math.floor(head / width);
+  const left = random.shuffle(others);
+  return chosen.flatMap((head) => {
+    const at = left.findIndex((other) => layerOf(other) === layerOf(head));
+    return at < 0 ? [] : left.splice(at, 1);
+  });
+}
