@@ -1,8 +1,18 @@
 import type { InferenceSession, Tensor, TensorConstructor } from "onnxruntime-common";
+import type { Architecture } from "./architecture.js";
+import type { Forward, ForwardOptions, Prompt, Request } from "./forward.js";
 import type { Graph } from "./graph.js";
 import type { KeptWeights, Weights } from "./weights.js";
 
 export type Device = "cpu" | "cuda" | "webgpu" | "wasm";
+
+/** A decoder whose attention a device's own kernels compute, for what they know how to. */
+export interface FusedDecoder {
+  /** Whether `forward` gives for this prompt all that is asked for. */
+  accepts(prompt: Prompt, request: Request): boolean;
+  forward(prompt: Prompt, request: Request, options: ForwardOptions): Promise<Forward>;
+  release(): Promise<void>;
+}
 
 /** A device that runs ONNX graphs. Node's live in loaders/, the browser's in components/; both are handed in. */
 export interface Backend {
@@ -11,6 +21,8 @@ export interface Backend {
   readonly description: Record<string, string>;
   /** Where sessions run on WebGPU: the device whose buffers they share with kernels; its `adapterInfo` names it. */
   readonly gpu?: GPUDevice;
+  /** Present where the device has kernels for attention. Handed in, so that results of other devices do not depend on them. */
+  readonly fused?: (architecture: Architecture, weights: Weights) => FusedDecoder;
   readonly Tensor: TensorConstructor;
   /**
    * Makes a model's weights ready for all of its sessions, where the device can do so without holding them in memory

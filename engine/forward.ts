@@ -107,3 +107,12 @@ export interface Forward {
   readonly mixture?: Values; // [queries, keys]: Σ over heads of headWeights · attention
   readonly scores?: Values; // [layers, queries, keys]
 }
+
+export interface ForwardOptions {
+  /** Queries per run of the graph; by default chosen by length. Memory grows with chunk · tokens; the numbers stay the same. */
+  readonly chunk?: number;
+  /** Stops between two chunks. */
+  readonly signal?: AbortSignal;
+  /** Called after each chunk with the number of tokens that are done. */
+  readonly progress?: (tokens: number) => void;
+}

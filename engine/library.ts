@@ -10,7 +10,7 @@ export { visibleKeys } from "./mask.js";
 export * from "./metrics/columns.js";
 export { metrics } from "./metrics/index.js";
 export type { Metric } from "./metrics/metric.js";
-export { type ForwardOptions, Model } from "./model.js";
+export { Model } from "./model.js";
 export { randomCheckpoint } from "./random-weights.js";
 export { selfCheck, tolerated } from "./self-check.js";
 export type { ByteSource } from "./source.js";

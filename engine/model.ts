@@ -1,34 +1,24 @@
 /** A decoder on a device: token sequences in, statistics of its attention out. */
 import type { Architecture } from "./architecture.js";
-import type { Backend, InferenceSession } from "./backend.js";
+import type { Backend, FusedDecoder, InferenceSession } from "./backend.js";
 import { KeyValueCache } from "./cache.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { decoderGraph } from "./decoder.js";
 import { UserError } from "./errors.js";
 import { feedsOf } from "./feeds.js";
-import type { Forward, Prompt, Request } from "./forward.js";
-import { canFuse, FusedDecoder } from "./kernels/fused.js";
+import type { Forward, ForwardOptions, Prompt, Request } from "./forward.js";
 import { chunkFor, weightSizes } from "./memory.js";
 import { checkPrompt, checkRequest, lastPosition } from "./prompt.js";
 import { floats, Report } from "./report.js";
 import { type Plan, planOf } from "./statistics.js";
 import { type KeptWeights, weightBytes } from "./weights.js";
 
-export interface ForwardOptions {
-  /** Queries per run of the graph; by default chosen by length. Memory grows with chunk · tokens; the numbers stay the same. */
-  readonly chunk?: number;
-  /** Stops between two chunks. */
-  readonly signal?: AbortSignal;
-  /** Called after each chunk with the number of tokens that are done. */
-  readonly progress?: (tokens: number) => void;
-}
-
 /** Sessions hold the weights each: as many as fit into this many bytes are kept, one at least and four at most. */
 const sessionMemory = 2 ** 29;
 
 export class Model {
   readonly #sessions = new Map<string, InferenceSession>(); // by plan, the most recently used last
-  #fused: FusedDecoder | undefined;
+  readonly #fused: FusedDecoder | undefined;
   #running: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -36,7 +26,9 @@ export class Model {
     readonly backend: Backend,
     readonly weights: KeptWeights,
     private readonly sessionsKept: number,
-  ) {}
+  ) {
+    this.#fused = backend.fused?.(checkpoint.architecture, weights);
+  }
 
   /** Reads the weights. @throws {UserError} where they cannot be read, are not finite, or too large for the device */
   static async load(checkpoint: Checkpoint, backend: Backend): Promise<Model> {
@@ -62,7 +54,11 @@ export class Model {
     }
     checkPrompt(prompt, this.architecture);
     checkRequest(request, prompt.ids.length, this.architecture);
-    return this.#afterOthers(() => this.#forward(prompt, request, chunk, options));
+    return this.#afterOthers(() =>
+      this.#fused?.accepts(prompt, request)
+        ? this.#fused.forward(prompt, request, options)
+        : this.#forward(prompt, request, chunk, options),
+    );
   }
 
   /** Frees what the model holds on its device. */
@@ -89,10 +85,6 @@ export class Model {
   ): Promise<Forward> {
     const { architecture, backend } = this;
     const tokens = prompt.ids.length;
-    if (backend.gpu && canFuse(architecture, prompt, request)) {
-      this.#fused ??= new FusedDecoder(architecture, backend, backend.gpu, this.weights);
-      return this.#fused.forward(prompt, request, { signal, progress });
-    }
     const plan = planOf(prompt, request);
     const session = await this.#session(plan);
     const beyondTrainedLength = lastPosition(prompt) >= architecture.contextLength;

@@ -49,7 +49,7 @@ export async function selfCheck(backend: Backend): Promise<number> {
   const model = await Model.load(checkpoint, backend);
   const request: Request = { rows: true, queryGroups: [new Float32Array(ids.length).fill(1)], logits: "last" };
   const plain = await model.forward({ ids }, { ...request, attention: true }, { chunk: 10 }); // kernels give no matrix
-  const fused = backend.gpu ? await model.forward({ ids }, request) : plain;
+  const fused = backend.fused ? await model.forward({ ids }, request) : plain;
   await model.release();
   return Math.max(largestError(plain), largestError(fused));
 }

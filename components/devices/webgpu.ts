@@ -1,5 +1,6 @@
 import type { Backend } from "../../engine/backend.js";
 import { UserError } from "../../engine/errors.js";
+import { GpuDecoder } from "../../engine/kernels/fused.js";
 import { sessionSource } from "./session.js";
 
 /**
@@ -23,7 +24,7 @@ export async function openWebgpu(): Promise<Backend> {
   env.wasm.wasmPaths = { wasm: import.meta.resolve("onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm") };
   env.webgpu.adapter = adapter; // or it would ask for one of its own
   const { vendor, architecture, description } = adapter.info;
-  return {
+  const backend: Backend = {
     device: "webgpu",
     description: {
       runtime: "onnxruntime-web",
@@ -31,6 +32,7 @@ export async function openWebgpu(): Promise<Backend> {
       adapter: description || `${vendor} ${architecture}`.trim(),
     },
     gpu: device,
+    fused: (architecture, weights) => new GpuDecoder(architecture, backend, device, weights),
     Tensor,
     async createSession(graph, weights, onGpu = []) {
       const { model, options } = await sessionSource(graph, weights);
@@ -41,6 +43,7 @@ export async function openWebgpu(): Promise<Backend> {
       });
     },
   };
+  return backend;
 }
 
 /** What kernels and ONNX Runtime make use of where an adapter offers it. */

@@ -1,17 +1,17 @@
 /** One forward pass of a decoder that is cut at its attention: layer by layer, what lies between and the kernels in turn. */
 import type { InferenceSession, Tensor } from "../backend.js";
 import { at, positionFeeds } from "../feeds.js";
-import type { Forward, Prompt, Request } from "../forward.js";
+import type { Forward, ForwardOptions, Prompt, Request } from "../forward.js";
 import { lastPosition } from "../prompt.js";
 import { AttentionLayer, type Output } from "./attention.js";
 import { Collector } from "./collector.js";
-import type { FusedDecoder, FusedOptions } from "./fused.js";
+import type { GpuDecoder } from "./fused.js";
 import type { Gpu } from "./gpu.js";
 import { lossShader } from "./loss.js";
 import type { Operand, Scoring } from "./scoring.js";
 
 /** Largest intermediate result of a graph run, in bytes: what the smallest devices bind. */
-export const activationMemory = 2 ** 27;
+const activationMemory = 2 ** 27;
 
 type Feeds = Record<string, Tensor>;
 
@@ -36,11 +36,12 @@ export class FusedPass {
   readonly #tokens: number;
 
   constructor(
-    readonly decoder: FusedDecoder,
+    readonly decoder: GpuDecoder,
     readonly sessions: readonly InferenceSession[],
     readonly gpu: Gpu,
     readonly prompt: Prompt,
     readonly request: Request,
+    readonly options: ForwardOptions,
   ) {
     const { architecture } = decoder;
     const { heads, keyValueHeads, headSize, width, contextLength } = architecture;
@@ -48,16 +49,16 @@ export class FusedPass {
     const beyond = lastPosition(prompt) >= contextLength;
     this.#collector = new Collector(architecture, prompt, request, beyond, gpu);
     const widest = 4 * Math.max(4 * width, (heads + 2 * keyValueHeads) * headSize); // bytes per token
-    const step = Math.min(this.#tokens, Math.max(1, Math.floor(activationMemory / widest)));
+    const step = options.chunk ?? Math.max(1, Math.floor(activationMemory / widest));
     for (let start = 0; start < this.#tokens; start += step) {
       const end = Math.min(start + step, this.#tokens);
       this.#chunks.push({ start, end, positions: this.#positions(start, end) });
     }
   }
 
-  async run({ signal, progress }: FusedOptions): Promise<Forward> {
-    const { architecture } = this.decoder;
-    const { layers } = architecture;
+  async run(): Promise<Forward> {
+    const { signal, progress } = this.options;
+    const { layers } = this.decoder.architecture;
     let residual: Tensor[] = []; // of each chunk, [queries, width]
     let attention: AttentionLayer | undefined;
     let mixed: Output | undefined;

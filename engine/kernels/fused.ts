@@ -4,8 +4,8 @@
  * buffers all the way. Only statistics come back.
  */
 import type { Architecture } from "../architecture.js";
-import type { Backend, InferenceSession } from "../backend.js";
-import type { Forward, Prompt, Request } from "../forward.js";
+import type { Backend, FusedDecoder, InferenceSession } from "../backend.js";
+import type { Forward, ForwardOptions, Prompt, Request } from "../forward.js";
 import type { Graph } from "../graph.js";
 import type { Weights } from "../weights.js";
 import { supportsHeadSize } from "./attention.js";
@@ -13,16 +13,11 @@ import { cutsOf, headCut, keptOnGpu } from "./cuts.js";
 import { FusedPass } from "./fused-pass.js";
 import { Gpu } from "./gpu.js";
 
-export interface FusedOptions {
-  readonly signal?: AbortSignal;
-  readonly progress?: (tokens: number) => void;
-}
-
 /** What the kernels compute, and under what; anything else goes through the plain graph. */
 const requests = new Set(["rows", "keySegments", "queryGroups", "targets", "distances", "norms", "logits"]);
 const prompts = new Set(["ids", "positions", "pieces", "keyBias", "headGate", "temperature"]);
 
-export function canFuse({ headSize, positions }: Architecture, prompt: Prompt, request: Request): boolean {
+function canFuse({ headSize, positions }: Architecture, prompt: Prompt, request: Request): boolean {
   const within = (known: ReadonlySet<string>, given: object) =>
     Object.entries(given).every(
       ([name, value]) => known.has(name) || !value || (Array.isArray(value) && !value.length),
@@ -31,7 +26,7 @@ export function canFuse({ headSize, positions }: Architecture, prompt: Prompt, r
   return supportsHeadSize(headSize) && byIndex && within(requests, request) && within(prompts, prompt);
 }
 
-export class FusedDecoder {
+export class GpuDecoder implements FusedDecoder {
   #sessions: Promise<InferenceSession[]> | undefined; // one per cut
   #head: Promise<InferenceSession> | undefined;
   readonly #sinks = new Map<string, Promise<Float32Array>>();
@@ -43,10 +38,14 @@ export class FusedDecoder {
     readonly weights: Weights,
   ) {}
 
-  async forward(prompt: Prompt, request: Request, options: FusedOptions): Promise<Forward> {
+  accepts(prompt: Prompt, request: Request): boolean {
+    return canFuse(this.architecture, prompt, request);
+  }
+
+  async forward(prompt: Prompt, request: Request, options: ForwardOptions): Promise<Forward> {
     this.#sessions ??= this.#open(cutsOf(this.architecture));
     const sessions = await this.#sessions;
-    return new FusedPass(this, sessions, await Gpu.open(this.device), prompt, request).run(options);
+    return new FusedPass(this, sessions, await Gpu.open(this.device), prompt, request, options).run();
   }
 
   /** The session that turns the last residual stream into logits. */

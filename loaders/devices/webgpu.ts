@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { Backend } from "../../engine/backend.js";
+import { GpuDecoder } from "../../engine/kernels/fused.js";
 import { type Dawn, keepTicking, openDawn } from "../gpu/dawn.js";
 import { readingSession } from "./session.js";
 
@@ -15,7 +16,7 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
   env.wasm.numThreads = 1;
   env.webgpu.adapter = dawn.adapter; // or it would ask for one of its own
   const { vendor, architecture, description } = dawn.device.adapterInfo;
-  return {
+  const backend: Backend = {
     device: "webgpu",
     description: {
       runtime: "onnxruntime-web",
@@ -24,6 +25,7 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
       architecture: `${vendor} ${architecture}`.trim(),
     },
     gpu: dawn.device,
+    fused: (architecture, weights) => new GpuDecoder(architecture, backend, dawn.device, weights),
     Tensor,
     async createSession(graph, weights, onGpu = []) {
       const { model, options } = await readingSession(graph, weights, 1);
@@ -36,6 +38,7 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
       return session;
     },
   };
+  return backend;
 }
 
 /** onnxruntime-web looks for WebGPU where a browser has it. */

@@ -1,7 +1,7 @@
 /** Computes one job in this process and puts the result under its key, with a passport that says how it came to be. */
 import { isDeepStrictEqual } from "node:util";
 import type { Backend } from "../../engine/backend.js";
-import { openCheckpoint, readConfig } from "../../engine/checkpoint.js";
+import { openCheckpoint } from "../../engine/checkpoint.js";
 import { openBackend } from "../devices.js";
 import type { Context, Experiment } from "../experiment.js";
 import { loadExperiment } from "../experiments/index.js";
@@ -19,7 +19,6 @@ import { accuracyOf } from "./accuracy.js";
 import { execute } from "./execute.js";
 import { checkStream } from "./gate.js";
 import { hashModel, identityOf, type Job } from "./job.js";
-import { withProvenKernels } from "./kernels.js";
 import { checkout, machine, packageVersion, peakMemory } from "./provenance.js";
 import { openSubject } from "./subject.js";
 
@@ -47,16 +46,11 @@ export async function compute(job: Job, { folder, again, onWait, warn, ...work }
   });
 }
 
-async function openFor(model: string, job: Job, threads: number): Promise<Backend> {
-  const backend = await openBackend(deviceName(job), { threads });
-  return withProvenKernels(backend, (await readConfig(fileSource(model))).architecture);
-}
-
 async function produce(job: Job, identity: Identity, { threads, signal, progress }: Work) {
   const date = new Date().toISOString();
   const start = performance.now();
   const experiment = await loadExperiment(job.experiment);
-  const backend = job.model === undefined ? undefined : await openFor(job.model, job, threads);
+  const backend = job.model === undefined ? undefined : await openBackend(deviceName(job), { threads });
   const inputs = await readInputs(job);
   // What is loaded now is what was hashed, unless it changed in between. Later edits do not reach this process.
   if ((await identityOf(job)).key !== identity.key) throw new Error(messages.changedMeanwhile(job.experiment));

@@ -1,7 +1,6 @@
 /** Whole models through the kernels: every statistic that they give, against float64, for each thing that changes scores. */
 import { expect, test } from "vitest";
 import type { Broadcast, Prompt, Request } from "../../engine/forward.js";
-import { canFuse } from "../../engine/kernels/fused.js";
 import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";
 import { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
@@ -33,7 +32,9 @@ function requestFor(ids: Int32Array): Request {
 /** Grouped queries, rotary positions, soft caps and windows in turns. Compiling a model's shaders in software takes a minute. */
 const name = "gemma2";
 
-test(`${name} equals the float64 reference, plain and under interventions`, { timeout: 300_000 }, async () => {
+test(`${name} equals the float64 reference, under interventions and in stretches too`, {
+  timeout: 300_000,
+}, async () => {
   const checkpoint = await goldenCheckpoint(name);
   const model = await Model.load(checkpoint, await backend("webgpu"));
   const { layers, heads } = model.architecture;
@@ -46,10 +47,10 @@ test(`${name} equals the float64 reference, plain and under interventions`, { ti
     headGate: filled([layers, heads], () => random.normal()),
     temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
   };
-  for (const prompt of [{ ids }, changed]) {
-    expect(canFuse(model.architecture, prompt, request)).toBe(true);
+  for (const [prompt, chunk] of [[{ ids }], [changed], [changed, 10]] as const) {
+    expect(model.backend.fused?.(model.architecture, model.weights).accepts(prompt, request)).toBe(true);
     const reference = expected(await replay(checkpoint, prompt), prompt, request);
-    for (const [field, error] of Object.entries(errors(await model.forward(prompt, request), reference))) {
+    for (const [field, error] of Object.entries(errors(await model.forward(prompt, request, { chunk }), reference))) {
       expect(error, field).toBeLessThan(tolerance);
     }
   }
