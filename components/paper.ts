@@ -21,7 +21,7 @@ const claimsOf = ({ tables }: PaperOptions) =>
 /** "Mixed: 4 claims, 3 replicated, 1 not replicated." */
 export async function paperVerdict(db: Database, options: PaperOptions): Promise<HTMLElement> {
   const { paper, read } = options;
-  const [row] = await db.query("SELECT verdict FROM papers WHERE slug = $paper", { paper });
+  const [row] = await db.query("SELECT verdict, scope FROM papers WHERE slug = $paper", { paper });
   const outcomes = await db.query(
     `SELECT outcome, count(*) AS n FROM (${claimsOf(options)}) GROUP BY outcome ORDER BY n DESC, outcome`,
     { paper },
@@ -32,6 +32,7 @@ export async function paperVerdict(db: Database, options: PaperOptions): Promise
     "p",
     { class: "paper-verdict" },
     element("strong", { "data-outcome": verdict.replaceAll(" ", "-"), class: "outcome" }, upperFirst(verdict)),
+    row?.scope == null ? "" : `, ${row.scope}`,
     read ? "" : ", definition recalled",
     `: ${count(claims, "claim")}, ${outcomes.map(({ outcome, n }) => `${n} ${outcome}`).join(", ")}.`,
   );

@@ -147,9 +147,16 @@ function titleCell({ slug, title, claim }: Row): Node {
 
 function verdictCell(row: Row): Node | string {
   if (row.verdict == null) return "planned";
+  const scope = row.scope == null ? "" : `, ${row.scope}`;
   const recalled = row.definition === "code read" || row.definition === "paper read" ? "" : ", definition recalled";
   const slug = String(row.verdict).replaceAll(" ", "-");
-  return element("span", { class: "outcome", "data-outcome": slug }, ...outcomeOf({ outcome: row.verdict }), recalled);
+  return element(
+    "span",
+    { class: "outcome", "data-outcome": slug },
+    ...outcomeOf({ outcome: row.verdict }),
+    scope,
+    recalled,
+  );
 }
 
 function intervalCell({ low, high }: Row): string {

@@ -55,12 +55,17 @@ export interface Resources {
   readonly gpus?: number;
 }
 
+/** Mathematics of the paper that needs no trained model; weights that are random; texts that are made up. */
+export type Scope = "exact part" | "random weights" | "synthetic texts";
+
 export interface Experiment<P extends Parameters = Parameters, Evidence = unknown> {
   readonly id: string;
   readonly title: string;
   readonly question: string;
   /** Slugs in the catalogue of papers. */
   readonly papers: readonly string[];
+  /** What part of its papers it tries, where it leaves out the rest: shown with their verdicts. */
+  readonly scope?: Scope;
   /** `model`: runs on a checkpoint, which is part of its key. `records`: reads committed records only. */
   readonly subject: "model" | "records";
   readonly parameters: P;

@@ -3,8 +3,8 @@
  * of this is written anywhere by hand.
  */
 import { tableFromIPC } from "apache-arrow";
-import type { Outcome } from "../experiment.js";
-import { experimentIds } from "../experiments/index.js";
+import type { Outcome, Scope } from "../experiment.js";
+import { experimentIds, loadExperiment } from "../experiments/index.js";
 import { type Plan, planFor } from "../runner/plan.js";
 import { openResult, type Result } from "../store/result.js";
 import { type Check, isRead, type Paper } from "./paper.js";
@@ -15,6 +15,8 @@ export interface Row {
   readonly slug: string;
   readonly status: "measured" | "planned";
   readonly verdict: Outcome | null;
+  /** What part of the paper it is about, where no experiment tries the rest. */
+  readonly scope: Scope | null;
   /** Names of the models that it was measured on; none where no model is needed. */
   readonly models: readonly string[];
   /** The experiment that says most about it, and the key of its result. */
@@ -30,6 +32,7 @@ export interface Row {
 /** A claim that a result has judged. */
 interface Judged {
   readonly result: Result;
+  readonly scope: Scope | null;
   readonly outcome: Outcome;
   readonly low: number | null;
   readonly high: number | null;
@@ -57,9 +60,10 @@ export async function review(papers: readonly Paper[], results: readonly Result[
 async function claimsByPaper(results: readonly Result[]): Promise<Map<string, Judged[]>> {
   const found = new Map<string, Judged[]>();
   for (const result of results) {
+    const { scope = null } = await loadExperiment(result.passport.experiment);
     for (const row of tableFromIPC(await result.table("verdicts")).toArray()) {
       const { paper, outcome, low, high, n } = row.toJSON();
-      found.set(paper, [...(found.get(paper) ?? []), { result, outcome, low, high, n }]);
+      found.set(paper, [...(found.get(paper) ?? []), { result, scope, outcome, low, high, n }]);
     }
   }
   return found;
@@ -75,6 +79,7 @@ function rowOf(paper: Paper, claims: readonly Judged[]): Row {
     slug,
     status: main ? "measured" : "planned",
     verdict: main ? together(claims.map(({ outcome }) => outcome)) : null,
+    scope: scopeOf(claims),
     models: [...new Set(models)].sort(),
     experiment: main?.passport.experiment ?? null,
     page: pageOf(paper),
@@ -83,6 +88,12 @@ function rowOf(paper: Paper, claims: readonly Judged[]): Row {
     n: first?.n ?? null,
     definition,
   };
+}
+
+/** The part of the paper that all its claims keep to; none where one does not, or where they differ. */
+function scopeOf(claims: readonly Judged[]): Scope | null {
+  const [only = null, ...others] = new Set(claims.map(({ scope }) => scope));
+  return others.length > 0 ? null : only;
 }
 
 /** The result with most claims about the paper; of equals, one on a model. */
@@ -100,7 +111,7 @@ export function together(outcomes: readonly Outcome[]): Outcome {
   return others.length > 0 ? "mixed" : only;
 }
 
-/** A verdict as it is shown: where the definition was not read in the paper or its code, it says so. */
-export function shownVerdict(verdict: Outcome, paper: Pick<Paper, "checked">): string {
-  return isRead(paper) ? verdict : `${verdict}, definition recalled`;
+/** A verdict as it is shown: with the part it is about, and whether the definition was read in the paper or its code. */
+export function shownVerdict(verdict: Outcome, scope: Scope | null, paper: Pick<Paper, "checked">): string {
+  return [verdict, scope, isRead(paper) ? null : "definition recalled"].filter((part) => part !== null).join(", ");
 }

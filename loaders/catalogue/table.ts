@@ -17,6 +17,7 @@ const papers = table("papers", "Every paper of the catalogue, and what came of i
   definition: { kind: "text", meaning: "How far the definitions were checked against the authors' code or paper" },
   status: { kind: "text", meaning: "measured: a result judges a claim of the paper; planned: none does yet" },
   verdict: { kind: "text", meaning: "What the claims that were judged agree on", optional: true },
+  scope: { kind: "text", meaning: "The part of the paper that they are about, where it is not all", optional: true },
   experiment: { kind: "text", meaning: "The experiment that says most about it", optional: true },
   low: { kind: "float64", meaning: "Lower end of the 95 % interval of its first claim", optional: true },
   high: { kind: "float64", meaning: "Upper end of the 95 % interval of its first claim", optional: true },
@@ -51,9 +52,10 @@ export function newest(results: readonly Result[]): string {
   return [new Date(0).toISOString(), ...dates].sort().at(-1)!;
 }
 
-function tableRow(paper: Paper, { status, verdict, experiment, interval, n }: Row) {
+function tableRow(paper: Paper, { status, verdict, scope, experiment, interval, n }: Row) {
   const { line, slug, title, year, family, claim, checked: definition } = paper;
   const [low, high] = interval ?? [null, null];
   const metrics = paper.metrics.join("\n");
-  return { line, slug, title, year, family, claim, metrics, definition, status, verdict, experiment, low, high, n };
+  const found = { status, verdict, scope, experiment, low, high, n };
+  return { line, slug, title, year, family, claim, metrics, definition, ...found };
 }

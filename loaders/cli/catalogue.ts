@@ -15,10 +15,10 @@ function lines(papers: readonly Paper[], rows: readonly Row[]): string[] {
   const measured = rows.filter(({ status }) => status === "measured").length;
   return [
     ...rows.map((row, i) => {
-      const verdict = row.verdict && shownVerdict(row.verdict, papers[i]);
+      const verdict = row.verdict && shownVerdict(row.verdict, row.scope, papers[i]);
       const about = row.experiment ? `${row.experiment}, n = ${row.n}` : "";
       const paint = row.verdict ? color.bold : color.dim;
-      return `${String(row.line).padStart(3)}  ${row.slug.padEnd(width)}  ${paint((verdict ?? row.status).padEnd(36))}  ${about}`.trimEnd();
+      return `${String(row.line).padStart(3)}  ${row.slug.padEnd(width)}  ${paint((verdict ?? row.status).padEnd(46))}  ${about}`.trimEnd();
     }),
     `${measured} of ${rows.length} measured`,
   ];

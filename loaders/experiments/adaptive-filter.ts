@@ -91,6 +91,7 @@ export const adaptiveFilter: Experiment<Parameters, Evidence> = {
   title: "Attention as a filter",
   question: "Is attention with known dynamics a good estimate of a hidden state?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -141,6 +141,7 @@ export const associativeMemory: Experiment<Parameters, Evidence> = {
   title: "Associative memory",
   question: "How many cue-response pairs does one head hold before they interfere?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -96,6 +96,7 @@ export const distributedMemory: Experiment<Parameters, Evidence> = {
   title: "Sparse distributed memory",
   question: "Does softmax attention weigh stored patterns as Kanerva's memory does?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -110,6 +110,7 @@ export const explanations: Experiment<Parameters, Evidence> = {
   title: "Attention as explanation",
   question: "Do attention weights say which tokens a prediction depends on?",
   papers: [paper],
+  scope: "random weights",
   subject: "records",
   parameters,
   inputs: {},

@@ -132,6 +132,7 @@ export const factorisedAttention: Experiment<Parameters, Evidence> = {
   title: "Factorised attention",
   question: "Can every token attend to every other at a cost that is linear in the length?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -118,6 +118,7 @@ export const headRank: Experiment<Parameters, Evidence> = {
   title: "Rank of heads",
   question: "Can many heads of low rank do what one of full rank does?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -143,6 +143,7 @@ export const projectedRetrieval: Experiment<Parameters, Evidence> = {
   title: "Retrieval by projections",
   question: "What does a vector of fixed length lose of a longer and longer text?",
   papers: [paper],
+  scope: "synthetic texts",
   subject: "records",
   parameters,
   inputs: {},

@@ -121,6 +121,7 @@ export const rankCollapse: Experiment<Parameters, Evidence> = {
   title: "Rank collapse",
   question: "Does attention alone make all tokens the same, and what stops it?",
   papers: ["rank-collapse-pure-attention"],
+  scope: "random weights",
   subject: "records",
   parameters,
   inputs: {},

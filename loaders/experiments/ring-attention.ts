@@ -95,6 +95,7 @@ export const ringAttention: Experiment<Parameters, Evidence> = {
   title: "Ring attention",
   question: "Is attention exact where keys and values go round a ring of devices?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

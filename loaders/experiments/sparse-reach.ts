@@ -97,6 +97,7 @@ export const sparseReach: Experiment<Parameters, Evidence> = {
   title: "Reach of sparse attention",
   question: "How many layers does a static sparse pattern need to connect all tokens?",
   papers: [claim.paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

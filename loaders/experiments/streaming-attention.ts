@@ -140,6 +140,7 @@ export const streamingAttention: Experiment<Parameters, Evidence> = {
   title: "Streaming attention",
   question: "Can attention be exact without ever holding the matrix of scores?",
   papers: [paper],
+  scope: "exact part",
   subject: "records",
   parameters,
   inputs: {},

@@ -27,6 +27,7 @@ describe("catalogue", () => {
       slug: "none",
       status: "planned",
       verdict: null,
+      scope: null,
       models: [],
       experiment: null,
       page: "/papers/none",
@@ -58,6 +59,18 @@ describe("catalogue", () => {
       "loaders/experiments/counts.ts",
       (source) => source.replace("rows: 20", "rows: 21"),
       async () => expect((await rows())[0].status).toBe("planned"),
+    ));
+
+  test("says what part of a paper a verdict is about, where the experiment says so", () =>
+    project.with(
+      "loaders/experiments/counts.ts",
+      (source) => source.replace('subject: "records"', 'scope: "exact part",\n  subject: "records"'),
+      async () => {
+        await project.run("run", "counts");
+        expect((await rows())[0]).toMatchObject({ verdict: "replicated", scope: "exact part" });
+        const { stdout } = await project.run("catalogue");
+        expect(stdout).toMatch(/none +replicated, exact part, definition recalled +counts, n = 20/);
+      },
     ));
 
   test("refuses an entry that is not right, by name", async () => {

@@ -56,10 +56,14 @@ describe("verdicts", () => {
     expect(together(["not testable at this scale"])).toBe("not testable at this scale");
   });
 
-  test("say where the definition was not read", () => {
-    expect(shownVerdict("replicated", { checked: "not yet" })).toBe("replicated, definition recalled");
-    expect(shownVerdict("replicated", { checked: "summary only" })).toBe("replicated, definition recalled");
-    expect(shownVerdict("mixed", { checked: "code read" })).toBe("mixed");
+  test("say where the definition was not read, and of what part of the paper they are", () => {
+    expect(shownVerdict("replicated", null, { checked: "not yet" })).toBe("replicated, definition recalled");
+    expect(shownVerdict("replicated", null, { checked: "summary only" })).toBe("replicated, definition recalled");
+    expect(shownVerdict("mixed", null, { checked: "code read" })).toBe("mixed");
+    expect(shownVerdict("replicated", "exact part", { checked: "code read" })).toBe("replicated, exact part");
+    expect(shownVerdict("mixed", "random weights", { checked: "not yet" })).toBe(
+      "mixed, random weights, definition recalled",
+    );
   });
 
   test("are none without results", async () => {
