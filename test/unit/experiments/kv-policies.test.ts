@@ -471,6 +471,8 @@ describe("the experiment", () => {
       /leaves 6 of 110 keys/,
     );
     await expect(runSmall(kvPolicies, { ...small, evicted: [0.5, 0.4] }, inputs)).rejects.toThrow(/rising shares/);
-    await expect(runSmall(kvPolicies, { ...small, calibration: 2 }, inputs)).rejects.toThrow(/hold 1 texts and 2 contexts/);
+    await expect(runSmall(kvPolicies, { ...small, calibration: 2 }, inputs)).rejects.toThrow(
+      /hold 1 texts and 2 contexts/,
+    );
   });
 });
