@@ -1,7 +1,8 @@
 /** Calls of the page to the worker, and the worker's answers. */
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import type { Addresses } from "./delivery.js";
-import type { Acceleration, Candidate, Case, Measured, Opened, Run } from "./laboratory.js";
+import type { Acceleration, Candidate, Opened, Run } from "./laboratory.js";
+import type { QuestionCase, QuestionMeasures, TextCase, TextMeasures } from "./measured.js";
 import type { Settings } from "./settings.js";
 import type { Drawing, Shading } from "./shading.js";
 
@@ -14,7 +15,8 @@ export interface Methods {
   look: { args: [HeadPlace]; result: undefined };
   row: { args: [number, Shading]; result: { readonly attention: Float32Array; readonly shades: Float32Array } };
   draw: { args: [Drawing]; result: ImageData };
-  measure: { args: [Case]; result: Measured };
+  measureText: { args: [TextCase]; result: TextMeasures };
+  measureQuestion: { args: [QuestionCase]; result: QuestionMeasures };
   predict: { args: [number]; result: readonly Candidate[] };
 }
 

@@ -16,6 +16,14 @@ import { openWebgpu } from "../devices/webgpu.js";
 import { number } from "../format.js";
 import { type Addresses, deliver, droppedSource, type OnProgress } from "./delivery.js";
 import { type HeadValues, headValues, statisticsRequest } from "./head-metrics.js";
+import {
+  measureQuestion,
+  measureText,
+  type QuestionCase,
+  type QuestionMeasures,
+  type TextCase,
+  type TextMeasures,
+} from "./measured.js";
 import { isPlain, plain, promptOf, type Settings } from "./settings.js";
 import { type Drawing, drawMatrix, type Shading, shadedRow } from "./shading.js";
 
@@ -32,22 +40,6 @@ export interface Opened {
   readonly device: string;
   /** sha256 of the weights. */
   readonly weights: string;
-}
-
-/** A text that is measured as an experiment measures it. */
-export interface Case {
-  readonly text: string;
-  /** Its beginning in so many tokens, start token included, is what is measured. */
-  readonly tokens: number;
-  readonly withoutFirst: boolean;
-  /** Means of entropy begin with this query, those of the loss with this token of the text. */
-  readonly firstQuery: number;
-  readonly firstScored: number;
-}
-
-export interface Measured {
-  readonly entropy: readonly number[]; // [layers], nats
-  readonly loss: number; // nats per token
 }
 
 export interface LayerRow {
@@ -248,23 +240,13 @@ export class Laboratory {
     return candidatesOf(await model.forward(prompt, { logits: "last" }, { signal: this.#running.signal }), tokenizer);
   }
 
-  /** @throws {UserError} where the text is too short */
-  async measure({ text, tokens, withoutFirst, firstQuery, firstScored }: Case): Promise<Measured> {
+  async measureText(of: TextCase): Promise<TextMeasures> {
     const { model, tokenizer } = this.#opened();
-    const ids = tokenizer.prompt(text).slice(0, tokens);
-    if (ids.length < tokens) throw new UserError(`A text has ${ids.length} tokens, and ${tokens} were measured.`);
-    const prompt = promptOf(ids, { ...plain, withoutFirst }, model.architecture);
-    const { entropy, logProbability } = await model.forward(prompt, { rows: true, logits: "loss" });
-    const { layers, heads } = model.architecture;
-    const rows = Array.from({ length: layers * heads }, (_, row) =>
-      meanDefined(entropy?.data.subarray(row * tokens + firstQuery, (row + 1) * tokens) ?? []),
-    );
-    return {
-      entropy: Array.from({ length: layers }, (_, layer) =>
-        meanDefined(rows.slice(layer * heads, (layer + 1) * heads)),
-      ),
-      loss: -meanDefined(logProbability?.subarray(firstScored - 1) ?? []),
-    };
+    return measureText(model, tokenizer, of);
+  }
+
+  async measureQuestion(of: QuestionCase): Promise<QuestionMeasures> {
+    return measureQuestion(this.#opened().model, of);
   }
 
   #opened(): Subject {

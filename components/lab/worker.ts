@@ -33,8 +33,10 @@ function perform(call: Call, progress: (done: number, total: number) => void): P
       return laboratory.row(...call.args);
     case "draw":
       return laboratory.draw(...call.args);
-    case "measure":
-      return laboratory.measure(...call.args);
+    case "measureText":
+      return laboratory.measureText(...call.args);
+    case "measureQuestion":
+      return laboratory.measureQuestion(...call.args);
     case "predict":
       return laboratory.predict(...call.args);
   }

@@ -16,6 +16,7 @@ import { mean } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import type { Tokenizer } from "../../engine/tokenizer.js";
+import { type Case, cases, caseTables, caseTokens } from "../analysis/cases.js";
 import { type FactList, factLists, type Item } from "../analysis/records.js";
 import type { Experiment } from "../experiment.js";
 import { batch } from "../table.js";
@@ -53,6 +54,9 @@ const parameters = {
   seed: 1,
 };
 type Parameters = typeof parameters;
+
+/** Lists of each format whose first question readers can compute again. */
+const CASES = 2;
 
 /** One forward pass of part 1. */
 interface Job {
@@ -130,7 +134,7 @@ export const basin: Experiment<Parameters, Evidence> = {
   subject: "model",
   parameters,
   inputs: { records: "prompts/records.jsonl" },
-  tables: [prompts, profiles, heads, depths, uses, correlations, answers, effects],
+  tables: [prompts, profiles, heads, depths, uses, correlations, answers, effects, cases, caseTokens],
   claims,
   async *run(context) {
     const { mainItems, rounds, seed } = context.parameters;
@@ -163,6 +167,9 @@ export const basin: Experiment<Parameters, Evidence> = {
       yield batch(prompts, [{ ...of, skipped, ...described(jobs) }]);
       yield* attentionTables({ ...of, units });
       yield* useTables({ ...of, units });
+      if (of.condition !== "intact" || of.items !== main.items) continue;
+      for (const [i, { prompt }] of jobs.slice(0, CASES).entries())
+        yield* caseTables(prompt, caseOf(units[i], prompt), (id) => tokenizer.token(id));
     }
 
     const model = await context.model();
@@ -196,6 +203,23 @@ export const basin: Experiment<Parameters, Evidence> = {
     return { lists, main: { format: main.format, items: main.items }, answers: found };
   },
 };
+
+/** The first question about a list, with the attention of the answer position on each item. */
+function caseOf(unit: Unit, { spans }: ListPrompt): Case {
+  const [probe] = unit.probes;
+  const byLayer = Array.from({ length: unit.layers }, (_, layer) => massOf(unit, probe, { query: "answer", layer }));
+  return {
+    prompt: `${unit.record}, item ${probe.position + 1}`,
+    question: 0,
+    stretches: spans.map(({ first, end }, item) => ({
+      first: Math.max(first, 1), // without the first token
+      end,
+      attention: byLayer.map((masses) => masses[item + 1]),
+    })),
+    logProbability: probe.logProbability,
+    correct: probe.correct,
+  };
+}
 
 function described(jobs: readonly Job[]) {
   const lengths = jobs.map(({ prompt }) => prompt.spans.map(({ first, end }) => end - first));

@@ -106,7 +106,7 @@ export const positionalBias: Experiment<Parameters, Evidence> = {
     };
     const readings = yield* byPositions("trained", model, documents, field, signal, progress);
     yield* byPositions("random weights", control, few, field, signal, progress);
-    const { answers, tails } = yield* retrieve(series, model, signal, progress);
+    const { answers, tails } = yield* retrieve(series, model, tokenizer, signal, progress);
     return {
       rotary: model.architecture.positions.kind === "rope",
       trainedLength: model.architecture.contextLength,

@@ -4,6 +4,7 @@ import type { Forward } from "../../../engine/forward.js";
 import { mean, wilson } from "../../../engine/interval.js";
 import type { Model } from "../../../engine/model.js";
 import type { Tokenizer } from "../../../engine/tokenizer.js";
+import { type Case, caseTables } from "../../analysis/cases.js";
 import { score } from "../../analysis/questions.js";
 import type { FactList } from "../../analysis/records.js";
 import { ResampledMean } from "../../analysis/resampled-mean.js";
@@ -153,6 +154,29 @@ function byPosition({ text, tokens }: Context, { entropy, logProbability }: Forw
   };
 }
 
+/** The first, the middle and the last question about a context, as cases that readers can compute again. */
+function casesOf({ task, questions, depths, answers }: Context, forward: Forward): Case[] {
+  const { pattern } = forward;
+  if (!pattern) throw new Error("Cases of retrieval need a target.");
+  const [layers, heads, , tokens] = pattern.dims;
+  return [0, Math.floor(questions.length / 2), questions.length - 1].map((question) => {
+    const at = questions[question].answer - 1;
+    const rows = (layer: number) => Array.from({ length: heads }, (_, head) => (layer * heads + head) * tokens + at);
+    return {
+      prompt: `${task}, depth ${depths[question]} of ${DEPTHS - 1}`,
+      question,
+      stretches: [
+        {
+          first: answers[question],
+          end: answers[question] + 1,
+          attention: Array.from({ length: layers }, (_, layer) => mean(rows(layer).map((row) => pattern.data[row]))),
+        },
+      ],
+      ...score(forward, questions[question]),
+    };
+  });
+}
+
 export interface RetrievalEvidence {
   readonly answers: readonly ContextAnswers[];
   readonly tails: readonly TailLoss[];
@@ -161,6 +185,7 @@ export interface RetrievalEvidence {
 export async function* retrieve(
   series: readonly Series[],
   model: Model,
+  tokenizer: Tokenizer,
   signal: AbortSignal,
   progress: (tokens: number, message: string) => void,
 ): AsyncGenerator<ReturnType<typeof batch>, RetrievalEvidence> {
@@ -170,6 +195,7 @@ export async function* retrieve(
   const longest = Math.max(
     ...series.filter(({ task, contexts }) => task === "needles" && contexts.length > 0).map(({ length }) => length),
   );
+  const exemplified = new Set<Task>();
   for (const { task, length, contexts, skipped } of series) {
     yield batch(contextTable, [
       {
@@ -189,6 +215,9 @@ export async function* retrieve(
       const forward = await model.forward(context.prompt, { ...requestFor(context), rows }, { signal });
       const result = measure(context, length, forward);
       measured.push(result);
+      if (!exemplified.has(task))
+        for (const of of casesOf(context, forward)) yield* caseTables(context, of, (id) => tokenizer.token(id));
+      exemplified.add(task);
       if (rows) profiles.push(byPosition(context, forward));
       if (result.tail !== undefined) {
         tails[c] ??= new Map();

@@ -1,6 +1,8 @@
 /** The tables of the positional-bias experiment. */
 import { table } from "../../table.js";
 
+export { cases, caseTokens } from "../../analysis/cases.js";
+
 const interval = {
   low: { kind: "float32", meaning: "Lower end of the 95 % interval" },
   high: { kind: "float32", meaning: "Upper end of the 95 % interval" },

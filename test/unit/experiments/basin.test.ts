@@ -22,6 +22,7 @@ import { descending, endsFirst, place } from "../../../loaders/experiments/basin
 import { arrange, listPrompt } from "../../../loaders/experiments/basin/prompt.js";
 import { basin } from "../../../loaders/experiments/basin.js";
 import { records } from "../../../loaders/prompts/records.js";
+import { expectCases } from "./cases.js";
 import { characterTokenizer, runSmall } from "./subject.js";
 
 const lists = factLists(records(), "records");
@@ -297,6 +298,8 @@ describe("the experiment", () => {
       sums.set(key, (sums.get(key) ?? 0) + Number(share));
     }
     for (const sum of sums.values()) expect(sum).toBeCloseTo(1, 5);
+
+    await expectCases(first, 4);
 
     const answers = first.tables.get("answers") ?? [];
     const positions = (order: string) => answers.filter((row) => row.order === order).map(({ position }) => position);

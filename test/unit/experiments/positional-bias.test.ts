@@ -28,6 +28,7 @@ import { planRetrieval } from "../../../loaders/experiments/positional-bias/retr
 import { drift, readField } from "../../../loaders/experiments/positional-bias/score-field.js";
 import { positionalBias } from "../../../loaders/experiments/positional-bias.js";
 import { lookups } from "../../../loaders/prompts/records.js";
+import { expectCases } from "./cases.js";
 import { characterTokenizer, runSmall, texts } from "./subject.js";
 
 const tokenizer = characterTokenizer();
@@ -391,6 +392,8 @@ describe("the experiment", () => {
     const retrieval = first.tables.get("retrieval") ?? [];
     expect(retrieval.filter(({ task }) => task === "key-value")).toHaveLength(DEPTHS);
     expect(mean(retrieval.map(({ accuracy }) => Number(accuracy)))).toBeLessThan(0.2); // untrained
+
+    await expectCases(first, 6);
 
     const again = await runSmall(positionalBias, small, inputs);
     expect(again.tables).toEqual(first.tables);
