@@ -30,7 +30,7 @@ import { documentsOf } from "../analysis/texts.js";
 import type { Experiment } from "../experiment.js";
 import { batch } from "../table.js";
 import { type ContextEvidence, claims, type Evidence, type TextEvidence } from "./kv-policies/claims.js";
-import { bases, directionsOf, meanOver } from "./kv-policies/low-rank.js";
+import { bases, directionsOf, keysOf, meanOver, ranksOf } from "./kv-policies/low-rank.js";
 import { keptOf, type Sizes } from "./kv-policies/policies.js";
 import {
   type ContextReading,
@@ -113,7 +113,11 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
     const controls = texts.slice(0, given.controlTexts);
     const each = passes({ masked: { heads: [], scores: [] } });
     const total =
-      calibration.length + 2 * scored.length + each * (texts.length + asked.length) + passes({}) * controls.length;
+      calibration.length +
+      2 * scored.length +
+      each * (texts.length + asked.length) +
+      passes({}) * controls.length +
+      texts.length;
     let done = 0;
     const runOf =
       (subject: Model) =>
@@ -164,6 +168,15 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
     for (const of of asked) answered.push({ task: of.task, reading: await readContext(run, of, plan) });
     const unlearned: TextReading[] = [];
     for (const ids of controls) unlearned.push(await readText(runOf(control), ids, tokens, setting, []));
+    const untrainedRanks: number[] = [];
+    for (const ids of texts) {
+      const forward = await runOf(control)(
+        { ids: ids.slice(0, tokens) },
+        { vectors: true },
+        "components of untrained keys",
+      );
+      untrainedRanks.push(mean(ranksOf(keysOf(forward, tokens, architecture, true), architecture.headSize)));
+    }
     progress(total, total, "done");
 
     const width = architecture.heads;
@@ -222,7 +235,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
       texts: read.map((of): TextEvidence => textEvidence(of, cut < 0 ? undefined : { cut, quarter, noise })),
       contexts: answered.map(({ task, reading }) => contextEvidence(task, reading)),
       scores: scores.map((of) => of.copied),
-      untrainedRanks: unlearned.map(({ ranks }) => mean(ranks.after)),
+      untrainedRanks,
     };
   },
 };
