@@ -3,10 +3,6 @@
  * has PyTorch, beside what PyTorch takes for the same statistics, all in one run.
  */
 import { join } from "node:path";
-import { type Architecture, tensorsOf } from "../../engine/architecture.js";
-import type { Checkpoint } from "../../engine/checkpoint.js";
-import { Config } from "../../engine/config.js";
-import { llama } from "../../engine/families/llama.js";
 import { quantile } from "../../engine/interval.js";
 import { AttentionLayer } from "../../engine/kernels/attention.js";
 import { Gpu } from "../../engine/kernels/gpu.js";
@@ -14,8 +10,9 @@ import type { FloatType } from "../../engine/kernels/scoring.js";
 import { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { openBackend } from "../devices.js";
-import { fromHalf, toHalf } from "../gpu/half.js";
+import { fromHalf } from "../gpu/half.js";
 import { GpuMemory } from "../gpu/memory.js";
+import { headSize, heads, Pool, randomModel } from "../gpu/random-model.js";
 import { dataFolder, projectPath } from "../project.js";
 import { checkout, packageVersion } from "../runner/provenance.js";
 import { writeFlushed } from "../store/system.js";
@@ -63,8 +60,6 @@ export interface GpuBenchmark {
   readonly measurements: readonly GpuMeasurement[];
 }
 
-const heads = 12;
-const headSize = 64;
 const layers = 12;
 const repeats = 7;
 const lengths = [1024, 4096, 8192, 16_384, 32_768, 65_536, 131_072];
@@ -93,7 +88,7 @@ export async function benchGpu(file = join(dataFolder, "benchmarks/gpu.json")): 
       line(measurements[measurements.length - 1]);
     }
   }
-  const model = await Model.load(randomModel(), backend);
+  const model = await Model.load(randomModel(layers), backend);
   for (const T of modelLengths) {
     measurements.push(await measureModel(model, gpu, T, torch, memory));
     line(measurements[measurements.length - 1]);
@@ -138,7 +133,7 @@ async function timed(gpu: Gpu, work: () => Promise<unknown>): Promise<number[]> 
   };
   const start = performance.now();
   do await once();
-  while (performance.now() - start < 100);
+  while (performance.now() - start < 400);
   const samples: number[] = [];
   for (let i = 0; i < repeats; i++) samples.push(await once());
   return samples;
@@ -157,24 +152,6 @@ async function copyRate(gpu: Gpu): Promise<number> {
   target.destroy();
   await gpu.device.queue.onSubmittedWorkDone();
   return (8 * 2 * bytes) / median(samples) / 1e6;
-}
-
-/** Values between −3 and 3 that float16 holds exactly, drawn from a pool: 10^8 of them in a second. */
-class Pool {
-  readonly #random = new Random(11);
-  readonly #bits = Uint16Array.from({ length: 65_536 }, () => toHalf(this.#random.normal()));
-  readonly #values = Float32Array.from(this.#bits, fromHalf);
-  #state = 12_345;
-
-  draw(count: number, type: FloatType): Float32Array | Uint16Array {
-    const [source, target] =
-      type === "f32" ? [this.#values, new Float32Array(count)] : [this.#bits, new Uint16Array(count)];
-    for (let i = 0; i < count; i++) {
-      this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
-      target[i] = source[this.#state >>> 16];
-    }
-    return target;
-  }
 }
 
 async function measureLayer(
@@ -269,37 +246,6 @@ function worstEntropy(queries: ArrayLike<number>, keys: ArrayLike<number>, T: nu
       return Math.abs(Math.log(total) - expected / total - rows[4 * (head * T + query) + 2]);
     }),
   );
-}
-
-/** A Llama of GPT-2 small's shape with weights from a pool: what it computes does not matter here, how fast does. */
-function randomModel(): Checkpoint {
-  const config = {
-    model_type: "llama",
-    vocab_size: 32_000,
-    hidden_size: heads * headSize,
-    num_hidden_layers: layers,
-    num_attention_heads: heads,
-    num_key_value_heads: heads,
-    intermediate_size: 2048,
-    max_position_embeddings: 65_536,
-  };
-  const architecture: Architecture = llama.describe(new Config(config, "benchmark"));
-  const specs = tensorsOf(architecture);
-  const pool = new Pool();
-  return {
-    name: "benchmark",
-    config,
-    architecture,
-    hashes: { config: "", weights: "" },
-    metadata: {},
-    async tensor(name) {
-      const spec = specs.get(name);
-      if (!spec) throw new Error(`The benchmark's model has no tensor ${name}.`);
-      const count = spec.shape.reduce((a, b) => a * b, 1);
-      if (spec.role === "scale") return new Float32Array(count).fill(1);
-      return Float32Array.from(pool.draw(count, "f32"), (value) => 0.02 * value);
-    },
-  };
 }
 
 /** Entropy and maximum of every row, mass on the first four keys and attention received, of every layer and head. */

@@ -123,7 +123,7 @@ const read = async (gpu: Gpu, { buffer, dims }: Output) =>
   new Float32Array(await gpu.read(buffer, 4 * dims.reduce((a, b) => a * b, 1)));
 
 /** The largest difference, in parts of the value where that is larger than 1; NaN counts as infinitely large. */
-function largestError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+export function largestError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 0;
   for (let i = 0; i < actual.length; i++) {
