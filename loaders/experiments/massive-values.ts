@@ -28,6 +28,8 @@ import {
   type Accuracies,
   accuracies,
   answeredRule,
+  compared,
+  extraLoss,
   relativeLoss,
   type Task,
   tasks,
@@ -210,11 +212,9 @@ export const claims: readonly Claim<Evidence>[] = [
 ];
 
 function against({ costs: of, seed, resamples }: Evidence, control: Removal) {
-  const both = of.largest.context.map((unit, list) => ({ ...unit, other: of[control].context[list].cut }));
-  const more = (units: readonly (Unit & { readonly other: number })[]) =>
-    relativeLoss(units) - relativeLoss(units.map(({ whole, other }) => ({ whole, cut: other })));
-  const interval = bootstrap(both, more, { seed, resamples });
-  return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, both);
+  const units = compared(of.largest.context, of[control].context);
+  const interval = bootstrap(units, extraLoss, { seed, resamples });
+  return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, units);
 }
 
 export const massiveValues: Experiment<Parameters, Evidence> = {

@@ -20,13 +20,16 @@ import { bootstrap, bootstrapGroups, mean, pearson, quantile, ranks, spearman } 
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";
-import { withoutHeads } from "../analysis/head-gate.js";
+import { sameLayers, withoutHeads } from "../analysis/head-gate.js";
 import { groupOf } from "../analysis/head-weights.js";
 import { questionedLists } from "../analysis/questioned-lists.js";
 import {
   type Accuracies,
   accuracies,
   answeredRule,
+  type Compared,
+  compared,
+  extraLoss,
   relativeLoss,
   type Task,
   tasks,
@@ -181,7 +184,7 @@ export const claims: readonly Claim<Evidence>[] = [
     rule: `${positiveRule("0.05")} ${answeredRule}`,
     judge: ({ costs: of, seed, resamples }) => {
       const units = paired(of, "context");
-      const interval = bootstrap(units, extra, { seed, resamples });
+      const interval = bootstrap(units, extraLoss, { seed, resamples });
       return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, units);
     },
   },
@@ -192,7 +195,7 @@ export const claims: readonly Claim<Evidence>[] = [
     measure: "the same difference on facts from a list, minus that on next tokens of running text",
     rule: `${positiveRule("0.05")} ${answeredRule}`,
     judge: ({ costs: of, seed, resamples }) => {
-      const gap = ([context, text]: readonly (readonly Paired[])[]) => extra(context) - extra(text);
+      const gap = ([context, text]: readonly (readonly Compared[])[]) => extraLoss(context) - extraLoss(text);
       const units = [paired(of, "context"), paired(of, "text")];
       const interval = bootstrapGroups(units, gap, { seed, resamples });
       return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, ...units);
@@ -200,16 +203,8 @@ export const claims: readonly Claim<Evidence>[] = [
   },
 ];
 
-interface Paired extends Unit {
-  /** Without random heads. */
-  readonly other: number;
-}
-
-const paired = (costs: Evidence["costs"], task: Task): Paired[] =>
-  costs.positional[task].map((unit, i) => ({ ...unit, other: costs["random, same layers"][task][i].cut }));
-
-const extra = (units: readonly Paired[]): number =>
-  relativeLoss(units) - relativeLoss(units.map(({ whole, other }) => ({ whole, cut: other })));
+const paired = (costs: Evidence["costs"], task: Task): Compared[] =>
+  compared(costs.positional[task], costs["random, same layers"][task]);
 
 export const rotaryHeads: Experiment<Parameters, Evidence> = {
   id: "rotary-heads",
@@ -422,14 +417,4 @@ async function meanDistances(model: Model, ids: Int32Array): Promise<number[]> {
   return Array.from({ length: layers * width }, (_, head) =>
     mean(meanDistance.data.subarray(head * tokens + Math.floor(tokens / 2), (head + 1) * tokens)),
   );
-}
-
-/** For every chosen head another of its layer, where there is one left. */
-function sameLayers(chosen: readonly number[], others: readonly number[], width: number, random: Random): number[] {
-  const layerOf = (head: number) => Math.floor(head / width);
-  const left = random.shuffle(others);
-  return chosen.flatMap((head) => {
-    const at = left.findIndex((other) => layerOf(other) === layerOf(head));
-    return at < 0 ? [] : left.splice(at, 1);
-  });
 }
