@@ -1,11 +1,23 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** onnxruntime-node and our own locks live in processes, so tests do too. */
 const pool = "forks";
 
+/** Long files first and short ones last, so that no core is idle at the end; browser tests have a site to wait for. */
+const order = ["fault", "kernels", "golden", "cli", "browser", "unit"];
+
+class Sequencer extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ project }: TestSpecification) => order.indexOf(project.name);
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    sequence: { sequencer: Sequencer },
     reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/fault/reporter.ts"] : [])],
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, testTimeout: 60_000 } },
@@ -28,8 +40,8 @@ export default defineConfig({
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           pool,
-          fileParallelism: false,
           globalSetup: "test/browser/setup.ts",
+          setupFiles: "test/browser/ready.ts",
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -16,6 +16,12 @@ interface Room {
   readonly narrow: number;
 }
 
+/** What is as high as it is, by the function that makes it; of the table of papers, so much that the footer is below. */
+const known: readonly (readonly [maker: RegExp, Room])[] = [
+  [/\bpaperFilters\(/, { height: 138, narrow: 259 }],
+  [/\bpaperTable\(/, { height: 600, narrow: 600 }],
+];
+
 /** `scripts` is the text of the page's module, in which Framework defines its cells. */
 export function addPlaceholders(document: Tree.ParentNode, scripts: string): void {
   const rooms = new Map(
@@ -34,6 +40,7 @@ export function addPlaceholders(document: Tree.ParentNode, scripts: string): voi
 /** What a cell will take; nothing for one that shows nothing, or whose place is sized by the style sheet. */
 function roomOf(cell: string): Room {
   if (/\bcompact: true\b/.test(cell)) return { height: 0, narrow: 0 };
+  for (const [maker, its] of known) if (maker.test(cell)) return its;
   const [before, ...figures] = cell.split(/\b(?:figure|live)\(\{/);
   const charts = figures
     .map((options) => Number(options.match(/\bheight: (\d+)/)?.[1] ?? room.chart) + room.aroundChart)

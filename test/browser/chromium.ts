@@ -1,9 +1,13 @@
 /** The system's Chromium, installed where it is missing and can be. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { findChromium } from "../../loaders/bench/chromium.js";
+import type { Browser } from "playwright-core";
+import { findChromium, launchChromium as launch } from "../../loaders/bench/chromium.js";
 
-export { launchChromium } from "../../loaders/bench/chromium.js";
+/** Pages of one site share a process, and WebAssembly is compiled once, simply: half of a visit's time was compiling. */
+const frugal = ["--process-per-site", "--js-flags=--liftoff-only"];
+
+export const launchChromium = (): Promise<Browser> => launch(frugal);
 
 /** Installs Debian's Chromium where there is none and this process may; otherwise says what to do. */
 export function ensureChromium(): void {

@@ -151,7 +151,7 @@ test("an address can ask for anything, and gets a sentence", async () => {
       ...specs.map((text) => `#widths?${new URLSearchParams({ spec: text })}`),
     ];
     expect(addresses.length).toBeGreaterThan(100);
-    for (const address of addresses) {
+    for (const address of addresses.filter((_, i) => full || i % 3 === 2)) {
       await page.evaluate((hash) => location.replace(hash), address);
       await page.waitForFunction(() => document.querySelectorAll("main [aria-busy=true]").length === 0);
     }
@@ -176,7 +176,7 @@ test("an Arrow file with any wrong bytes is read or refused, and the page goes o
     const [module] = /_import\/components\/database\.\w+\.js/.exec(html) ?? [];
     const whole = Buffer.from(await (await fetch(`${site}${file}`)).arrayBuffer());
     const random = new Random(1);
-    const spoilt = Array.from({ length: 40 }, (_, i) => {
+    const spoilt = Array.from({ length: full ? 40 : 12 }, (_, i) => {
       const bytes = Buffer.from(whole);
       if (i % 4 === 0) return Buffer.concat([bytes.subarray(0, random.int(bytes.length)), bytes.subarray(-8)]);
       for (let n = 0; n < 1 << (i % 8); ++n) bytes[random.int(bytes.length - 8)] = random.int(256);

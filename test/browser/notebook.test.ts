@@ -3,8 +3,9 @@ import { readFile } from "node:fs/promises";
 import { Validator } from "@cfworker/json-schema";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { pages } from "./cases.js";
 import { launchChromium } from "./chromium.js";
-import { pages, visit } from "./visit.js";
+import { visit } from "./visit.js";
 
 const site = inject("site");
 /** Pages that are reports; those of papers are lists. */

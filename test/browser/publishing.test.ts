@@ -1,8 +1,9 @@
 /** The site as hosts serve it: under a path that it does not know, with its content policy, in files that they take. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { pages } from "./cases.js";
 import { launchChromium } from "./chromium.js";
-import { pages, visit } from "./visit.js";
+import { visit } from "./visit.js";
 
 const site = inject("site");
 

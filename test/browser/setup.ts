@@ -1,4 +1,7 @@
-/** Builds the site once for all browser tests, or takes the one that OBSERVATORY_SITE names, and serves it. */
+/**
+ * Builds the site once for all browser tests, or takes the one that OBSERVATORY_SITE names, and serves it below a path
+ * and at a root. Other tests run meanwhile: the servers answer once the site is there.
+ */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -10,23 +13,42 @@ declare module "vitest" {
   interface ProvidedContext {
     /** Address of the built site, under a sub-path. */
     site: string;
-    /** The folder that holds it. */
-    folder: string;
+    /** The same at the root of its host. */
+    root: string;
   }
 }
 
-const root = fileURLToPath(new URL("../../", import.meta.url));
-
-export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
-  ensureChromium();
-  const folder = process.env.OBSERVATORY_SITE ?? (await build());
-  const server = await serveStatic(folder, "/reports/observatory/");
-  provide("site", server.address);
-  provide("folder", folder);
-  return () => server.close();
+interface Site {
+  readonly folder: string;
+  /** Rejects with what the build said. */
+  readonly built: Promise<void>;
+  readonly stop: () => void;
 }
 
-async function build(): Promise<string> {
-  await promisify(execFile)(process.execPath, ["loaders/observatory.mjs", "build"], { cwd: root });
-  return `${root}dist`;
+export default async function setup({ provide }: TestProject): Promise<() => Promise<unknown>> {
+  ensureChromium();
+  const given = process.env.OBSERVATORY_SITE;
+  const { folder, built, stop } = given ? { folder: given, built: Promise.resolve(), stop: () => {} } : build();
+  const [site, root] = await Promise.all([
+    serveStatic(folder, "/reports/observatory/", built),
+    serveStatic(folder, "/", built),
+  ]);
+  provide("site", site.address);
+  provide("root", root.address);
+  return () => {
+    stop();
+    return Promise.all([site.close(), root.close()]);
+  };
+}
+
+function build(): Site {
+  const checkout = fileURLToPath(new URL("../../", import.meta.url));
+  const command = promisify(execFile)(process.execPath, ["loaders/observatory.mjs", "build"], { cwd: checkout });
+  const built = command.then(
+    () => undefined,
+    ({ stderr }: { readonly stderr: string }) => {
+      throw new Error(`There is no site to test. ${stderr}`);
+    },
+  );
+  return { folder: `${checkout}dist`, built, stop: () => command.child.kill() };
 }

@@ -19,9 +19,18 @@ export interface StaticServer {
   close(): Promise<void>;
 }
 
-/** `base` begins and ends with a slash; what lies outside of it is not found. */
-export async function serveStatic(folder: string, base: string): Promise<StaticServer> {
+/**
+ * `base` begins and ends with a slash; what lies outside of it is not found. Requests wait until the site is built, and
+ * are told where it could not be.
+ */
+export async function serveStatic(folder: string, base: string, built: Promise<void>): Promise<StaticServer> {
+  const failure = built.then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
   const server = createServer(async (request, response) => {
+    const reason = await failure;
+    if (reason !== undefined) return void response.writeHead(503).end(reason);
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://127.0.0.1").pathname);
     const file = path.startsWith(base) ? await find(join(folder, normalize(`/${path.slice(base.length)}`))) : undefined;
     const shown = file ?? join(folder, "404.html");

@@ -3,24 +3,11 @@ import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { AxeResults } from "axe-core";
-import type { Browser, Locator, Page } from "playwright-core";
-import { vi } from "vitest";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import { inject, vi } from "vitest";
 import { watchShifts } from "../../loaders/bench/layout-shift.js";
-
-export const pages = [
-  "",
-  "entropy",
-  "sinks",
-  "basin",
-  "positional-bias",
-  "model",
-  "rank-collapse",
-  "papers",
-  "benchmarks",
-  "papers/rank-collapse-pure-attention",
-  "papers/entropy-parallel-context",
-  "papers/what-are-you-sinking",
-] as const;
+import { full } from "../full.js";
+import type { Case } from "./cases.js";
 
 export type Scheme = "light" | "dark";
 
@@ -31,15 +18,19 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-/** Opens an address and waits until it has drawn a chart and come to rest. */
+/** Pages of one context share a process, and with it what of the site is loaded and compiled. */
+const contexts = new WeakMap<Browser, Promise<BrowserContext>>();
+
+/** Opens an address and waits until it has drawn its charts and come to rest. */
 export async function visit(browser: Browser, address: string, scheme: Scheme, width: number): Promise<Visit> {
-  const context = await browser.newContext({
-    colorScheme: scheme,
-    viewport: { width, height: width < 600 ? 740 : 900 },
-  });
+  const isFirst = !contexts.has(browser);
+  const context = await (contexts.get(browser) ?? browser.newContext());
+  contexts.set(browser, Promise.resolve(context));
   const page = await context.newPage();
+  await page.emulateMedia({ colorScheme: scheme });
+  await page.setViewportSize({ width, height: width < 600 ? 740 : 900 });
   const troubles: string[] = [];
-  context.on("request", (request) => {
+  page.on("request", (request) => {
     const { protocol, hostname } = new URL(request.url());
     if (protocol.startsWith("http") && hostname !== "127.0.0.1") troubles.push(`request to ${request.url()}`);
   });
@@ -54,7 +45,24 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
   await watchShifts(page);
   await page.goto(address);
   await settled(page);
-  return { page, troubles, close: () => context.close() };
+  const close = async () => {
+    await context.setOffline(false);
+    if (!isFirst) await page.close(); // the first stays, for others to share its process
+  };
+  return { page, troubles, close };
+}
+
+/** Opens a page as the case says. */
+export async function visitCase(browser: Browser, { page, width, scheme, place }: Case): Promise<Visit> {
+  const site = place === "at the root" ? inject("root") : inject("site");
+  const visited = await visit(browser, `${site}${page}`, scheme, width);
+  if (place === "offline once it is there") await visited.page.context().setOffline(true);
+  return visited;
+}
+
+/** How far the page is wider than its window, in pixels. */
+export function overflow(page: Page): Promise<number> {
+  return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
 export const marks = "main svg.marks, main canvas.marks";
@@ -73,7 +81,7 @@ export async function settled(page: Page): Promise<void> {
       before = now;
       return same;
     },
-    { timeout: 60_000, interval: 250 },
+    { timeout: 60_000, interval: 100 },
   );
 }
 
@@ -121,7 +129,9 @@ export async function violations(page: Page): Promise<string[]> {
   );
 }
 
+/** Kept by the full suite alone, because drawing all of a page takes as long as all that is asked of it. */
 export async function screenshot(page: Page, name: string): Promise<void> {
+  if (!full) return;
   const folder = fileURLToPath(new URL("artefacts/", import.meta.url));
   await mkdir(folder, { recursive: true });
   await page.screenshot({ path: `${folder}${name}.png`, fullPage: true });

@@ -11,6 +11,7 @@ import { afterAll, describe, expect, test, vi } from "vitest";
 import { UserError } from "../../engine/errors.js";
 import { Random } from "../../engine/random.js";
 import { type CaptureFlags, captureCommand } from "../../loaders/cli/capture.js";
+import { full } from "../full.js";
 import { architectures } from "../golden/golden.js";
 import { Running } from "../project.js";
 import { type Files, goldenFiles, goldenFolder, json } from "../unit/engine/memory-source.js";
@@ -19,7 +20,7 @@ import { type Input, letters, spoiltInputs, spoiltTokenizers, tokenizerFile, too
 import { type Spoil, spoiltWeights } from "./fuzz/weights.js";
 
 const count = 300;
-const everyNth = 15; // of them goes through the command line too
+const everyNth = full ? 15 : 50; // of them goes through the command line too
 const patience = 10_000; // ms
 
 const work = mkdtempSync(join(tmpdir(), "observatory-fuzz-"));

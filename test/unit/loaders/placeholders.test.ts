@@ -6,9 +6,9 @@ ${cells.map((cell, i) => `define({id: "0000000${i}", body: async () => {\n${cell
 </script></head><body><main>${cells.map((_, i) => `<div><!--:0000000${i}:--></div>`).join("")}</main></body></html>`;
 
 const heights = (html: string) =>
-  [...html.matchAll(/<div>(?:<observablehq-loading style="min-height: (\d+)px"><\/observablehq-loading>)?<!--/g)].map(
-    ([, height]) => height && Number(height),
-  );
+  [
+    ...html.matchAll(/<div>(?:<observablehq-loading style="min-height: (\d+)px[^"]*"><\/observablehq-loading>)?<!--/g),
+  ].map(([, height]) => height && Number(height));
 
 test("a cell gets the room of its figures and controls, and one that shows nothing gets none", () => {
   const cells = [
@@ -26,4 +26,19 @@ test("a cell gets the room of its figures and controls, and one that shows nothi
   expect(view).toBe(small);
   expect(Number(control)).toBeGreaterThan(0);
   expect(Number(control)).toBeLessThan(150);
+});
+
+test("what the page of papers shows has room of its own", () => {
+  const [imported, filters, table] = heights(
+    polish(
+      page([
+        "const {paperFilters, paperTable} = await import('./papers.js');",
+        "const asked = view(paperFilters(rows));",
+        "const table = paperTable();\ndisplay(table.element);",
+      ]),
+    ),
+  );
+  expect(imported).toBeUndefined();
+  expect(filters).toBeGreaterThan(100);
+  expect(table).toBeGreaterThan(500);
 });
