@@ -1,4 +1,6 @@
 /** Observable Framework as a library, kept quiet and off the network. */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import { root } from "../project.js";
 
 /**
@@ -8,8 +10,29 @@ import { root } from "../project.js";
 export function prepareFramework(debug: boolean): void {
   process.env.OBSERVABLE_TELEMETRY_DISABLE = "1";
   process.chdir(root);
+  shareWindow();
   if (debug) return;
   console.log = () => {};
   console.warn = () => {};
   process.stdout.write = () => true;
+}
+
+interface JsdomModule {
+  JSDOM: new (html: string) => { readonly window: Pick<Window & typeof globalThis, "document" | "DOMParser"> };
+}
+
+/**
+ * Framework parses each of the many pieces of a page in a browser's window of its own, whose making takes a quarter of a
+ * build. It only ever uses the window's document, and one window can parse them all.
+ */
+function shareWindow(): void {
+  const framework = fileURLToPath(import.meta.resolve("@observablehq/framework/dist/html.js"));
+  const jsdom: JsdomModule = createRequire(framework)("jsdom");
+  const { DOMParser } = new jsdom.JSDOM("").window;
+  jsdom.JSDOM = class {
+    readonly window;
+    constructor(html: string) {
+      this.window = { document: new DOMParser().parseFromString(html, "text/html"), DOMParser };
+    }
+  };
 }
