@@ -70,6 +70,7 @@ const heads = table("heads", "Attention of each head by position of the query, m
 
 const losses = table("losses", "Loss by position, mean over stretches", {
   condition,
+  region: { kind: "text", meaning: "within or beyond the length that the model was trained on" },
   ...queries,
   loss: { kind: "float32", meaning: "Loss of the next token", unit: "nats", tolerance: 1e-3 },
   ...interval,
@@ -301,7 +302,7 @@ function* rowsOf(
   bins: readonly Bin[],
   lengths: readonly number[],
   { seed, resamples, parts }: Pick<Parameters, "seed" | "resamples" | "parts">,
-  { architecture: { layers, heads: width } }: Model,
+  { architecture: { layers, heads: width, contextLength: trainedLength } }: Model,
 ) {
   const means = new ResampledMean(readings.length, { seed, resamples });
   const average = (of: (reading: Reading) => number) => mean(readings.map(of));
@@ -326,7 +327,8 @@ function* rowsOf(
     losses,
     bins.map(({ low: from, high: to }, bin) => {
       const { estimate, low, high } = means.of(readings.map(({ loss }) => loss[bin]));
-      return { condition: name, from, to, loss: estimate, low, high };
+      const region = from < trainedLength ? "within" : "beyond";
+      return { condition: name, region, from, to, loss: estimate, low, high };
     }),
   );
   yield batch(
