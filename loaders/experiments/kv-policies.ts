@@ -212,6 +212,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
     for (const task of new Set(answered.map((of) => of.task))) {
       const readings = answered.filter((of) => of.task === task).map(({ reading }) => reading);
       yield batch(tables.answers, rows.answerRows(task, readings, sizes, means));
+      yield batch(tables.held, rows.heldRows(task, readings, sizes, width));
       yield batch(
         tables.masked,
         rows.maskedRows(

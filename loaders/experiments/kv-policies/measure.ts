@@ -50,6 +50,14 @@ export function coveredBy(
   });
 }
 
+/** Share of the answers in a context whose first token is among the keys that survive a cut. // [layers · heads] */
+export function heldBy(survival: Survival, cut: number, answers: readonly number[], shape: Shape): Float64Array {
+  return Float64Array.from({ length: shape.layers * shape.heads }, (_, head) => {
+    const survived = survival[keyValueHeadOf(head, shape)];
+    return mean(answers.map((key) => Number(survived[key] >= cut)));
+  });
+}
+
 /** What the keys of a context receive from the queries after it. // [keys] */
 function laterAttention({ attention, tokens: all }: Forward, head: number, tokens: number): Float64Array {
   return receivedFrom(required(attention), head, tokens, all, tokens);

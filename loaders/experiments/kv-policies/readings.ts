@@ -4,7 +4,16 @@ import type { Forward, Prompt, Request } from "../../../engine/forward.js";
 import type { Random } from "../../../engine/random.js";
 import type { Context } from "../positional-bias/contexts.js";
 import { type Choice, type Chooser, choose, keysOf, ranksOf } from "./low-rank.js";
-import { type Answered, activeFrom, answersOf, coveredBy, type HeadTraits, lossOf, traitsOf } from "./measure.js";
+import {
+  type Answered,
+  activeFrom,
+  answersOf,
+  coveredBy,
+  type HeadTraits,
+  heldBy,
+  lossOf,
+  traitsOf,
+} from "./measure.js";
 import {
   byPolicy,
   keptOf,
@@ -136,17 +145,20 @@ export async function readText(
 export interface ContextReading {
   readonly whole: Answered;
   readonly cut: Record<Policy, readonly Answered[]>; // cuts
+  /** Share of the answers whose first token is kept. */
+  readonly held: Record<Policy, readonly Float64Array[]>; // cuts × [layers · heads]
   readonly masked?: Masked<Answered>;
   readonly recurrence: Recurrence;
 }
 
 export async function readContext(run: Run, context: Context, plan: Plan): Promise<ContextReading> {
-  const { task, tokens } = context;
+  const { task, tokens, answers } = context;
   const request: Request = { attention: true, norms: true, logits: "loss" };
   const forward = await run(context.prompt, request, `${task}, whole cache`);
   const survivals = survivalsOf(seen(forward, tokens, activeFrom(tokens), plan.shape), plan);
   return {
     whole: answersOf(forward, context),
+    held: byPolicy((policy) => plan.sizes.evicted.map((_, i) => heldBy(survivals[policy], i + 1, answers, plan.shape))),
     recurrence: recurrenceOf(forward, tokens, plan),
     cut: await underPolicies(context, survivals, plan, async (prompt, policy) => {
       const result = await run(prompt, { logits: "loss" }, `${task}, ${policy}`);

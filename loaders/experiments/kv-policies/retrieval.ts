@@ -5,7 +5,7 @@
 import type { Forward, Prompt, Request } from "../../../engine/forward.js";
 import { mean } from "../../../engine/interval.js";
 import type { Random } from "../../../engine/random.js";
-import { withoutHeads } from "../../analysis/head-gate.js";
+import { sameLayers, withoutHeads } from "../../analysis/head-gate.js";
 import { score } from "../../analysis/questions.js";
 import type { Context } from "../positional-bias/contexts.js";
 import { readersOf, type Shape } from "./stages.js";
@@ -75,20 +75,13 @@ export function masked(prompt: Prompt, heads: readonly number[], mask: Mask, sha
   return { ...prompt, temperature: { data, dims: [shape.layers, shape.heads] } };
 }
 
-/** As many other heads of the same layers, of those that are no retrieval heads where there are enough. */
+/** Other heads of the same layers that are no retrieval heads, one for each where the layer has as many. */
 export function matched(
   heads: readonly number[],
   scores: readonly number[],
   perLayer: number,
   random: Random,
 ): number[] {
-  const taken = new Set(heads);
-  return heads.map((head) => {
-    const first = head - (head % perLayer);
-    const others = Array.from({ length: perLayer }, (_, i) => first + i).filter((other) => !taken.has(other));
-    const plain = others.filter((other) => scores[other] <= RETRIEVAL);
-    const drawn = random.pick(plain.length > 0 ? plain : others);
-    taken.add(drawn);
-    return drawn;
-  });
+  const others = scores.flatMap((score, head) => (score <= RETRIEVAL && !heads.includes(head) ? [head] : []));
+  return sameLayers(heads, others, perLayer, random);
 }

@@ -132,18 +132,25 @@ export function coverageRows(condition: string, all: readonly Covering[], { evic
   );
 }
 
-export function coveredRows(all: readonly Covering[], { evicted }: Sizes, heads: number) {
-  return all.flatMap(({ policy, of }) =>
-    evicted.flatMap((share, cut) =>
-      Array.from({ length: of[0][cut].length }, (_, at) => ({
-        policy,
-        evicted: share,
-        layer: Math.floor(at / heads),
-        head: at % heads,
-        estimate: mean(of.map((cuts) => cuts[cut][at])),
-      })),
-    ),
-  );
+/** One row for each cut and head: means over texts or contexts. @param of units × cuts × [layers · heads] */
+function* byHead(of: readonly (readonly ArrayLike<number>[])[], { evicted }: Sizes, heads: number) {
+  for (const [cut, share] of evicted.entries()) {
+    for (let at = 0; at < of[0][cut].length; ++at) {
+      const estimate = mean(of.map((cuts) => cuts[cut][at]));
+      yield { evicted: share, layer: Math.floor(at / heads), head: at % heads, estimate };
+    }
+  }
+}
+
+export function coveredRows(all: readonly Covering[], sizes: Sizes, heads: number) {
+  return all.flatMap(({ policy, of }) => Array.from(byHead(of, sizes, heads), (row) => ({ policy, ...row })));
+}
+
+export function heldRows(task: Task, readings: readonly ContextReading[], sizes: Sizes, heads: number) {
+  return policies.flatMap((policy) => {
+    const of = readings.map(({ held }) => held[policy]);
+    return Array.from(byHead(of, sizes, heads), (row) => ({ task, policy, ...row }));
+  });
 }
 
 export function headRows(

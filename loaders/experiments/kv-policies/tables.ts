@@ -6,6 +6,7 @@ const policy = {
   meaning:
     "What is kept: sinks + recent; keys of low or high norm; keys by recurrence, by attention received in all or from the last query; keys drawn at random; or all keys of the retrieval heads, or of as many random heads of the same layers, with sinks and recent keys of the others",
 } as const;
+const task = { kind: "text", meaning: "needles: facts in running text; key-value: lines of pairs" } as const;
 const evicted = { kind: "float32", meaning: "Share of the context's keys and values that is dropped" } as const;
 const condition = { kind: "text", meaning: "trained, or random weights: the same model untrained" } as const;
 const layer = { kind: "int32", meaning: "Layer, from 0" } as const;
@@ -28,7 +29,7 @@ export const losses = table("losses", "Loss of the tokens after a context, with 
 });
 
 export const answers = table("answers", "Questions about a context, answered with its cache cut", {
-  task: { kind: "text", meaning: "needles: facts in running text; key-value: lines of pairs" },
+  task,
   policy: { ...policy, meaning: `${policy.meaning}; whole cache` },
   evicted,
   estimate: { kind: "float32", meaning: "Share of questions answered, mean over contexts" },
@@ -62,12 +63,24 @@ export const coverage = table("coverage", "Attention of later queries on the key
   high,
 });
 
-export const covered = table("covered", "The same by head, and loss of attention explained by what heads do", {
+export const covered = table("covered", "The same by head", {
   policy,
   evicted,
   layer,
   head,
   estimate: { kind: "float32", meaning: "Attention on kept keys ÷ attention on the whole context, mean over texts" },
+});
+
+export const held = table("held", "Answers whose key is kept, by head", {
+  task,
+  policy,
+  evicted,
+  layer,
+  head,
+  estimate: {
+    kind: "float32",
+    meaning: "Share of the questions whose answer's first token is among the kept keys, mean over contexts",
+  },
 });
 
 export const heads = table("heads", "What explains the policies, by head", {

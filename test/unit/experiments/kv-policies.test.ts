@@ -452,6 +452,10 @@ describe("the experiment", () => {
     expect(run.tables.get("losses")).toHaveLength(2 * policies.length * 2);
     expect(run.tables.get("answers")).toHaveLength(1 + policies.length * 2);
     const memory = run.tables.get("memory") ?? [];
+    const held = run.tables.get("held") ?? [];
+    expect(held).toHaveLength(policies.length * 2 * shape.layers * shape.heads);
+    const recent = held.filter(({ policy, evicted }) => policy === "sinks + recent" && evicted === 0.5);
+    expect(new Set(recent.map(({ estimate }) => estimate))).toEqual(new Set([0.5])); // answers stand at all depths alike
     expect(memory.find(({ policy }) => policy === "whole cache")?.bytes).toBe(2 * groups * 8 * 110 * 4);
     const kept = keptOf(110, small)[0] / 110;
     expect(memory.find(({ policy, evicted }) => policy === "recurrence" && evicted === 0.5)?.share).toBeCloseTo(kept);
