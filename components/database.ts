@@ -1,8 +1,10 @@
 /** The page's database: DuckDB-WASM over the Arrow files of the page, one instance per page, nothing from a network. */
 import * as duckdb from "@duckdb/duckdb-wasm";
 import { type Field, type RecordBatch, Table } from "apache-arrow";
+import { hashOf, namedIn } from "./answer-key.js";
+import { arePrepared, preparedAnswer } from "./answers.js";
 import { checkedStream, readWhole } from "./arrow-check.js";
-import { startWorker, worker } from "./duckdb.js";
+import { pageWorker, startWorker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
@@ -29,7 +31,8 @@ export interface TableInfo {
 export interface Answer {
   readonly table: Table;
   readonly rows: readonly Row[];
-  readonly milliseconds: number;
+  /** What the query took; nothing where the build had prepared the answer. */
+  readonly milliseconds?: number;
   /** Whether these are all rows, and not the first of too many to draw. */
   readonly complete: boolean;
 }
@@ -46,9 +49,23 @@ async function open(worker: Worker): Promise<duckdb.AsyncDuckDB> {
   return db;
 }
 
+let instance: Promise<duckdb.AsyncDuckDB> | undefined;
+
+/** The instance of the page. It has begun to start when its worker has. */
+function pageInstance(): Promise<duckdb.AsyncDuckDB> {
+  instance ??= open(pageWorker());
+  instance.catch(() => undefined); // reported to whoever queries
+  return instance;
+}
+
 // Starting takes most of the time to the first chart: begin while the page still loads its other modules.
-const instance = open(worker);
-instance.catch(() => undefined); // reported by database(), which awaits it
+if (!arePrepared) pageInstance();
+
+/** How long the start waits, at most, for the page to have drawn what was prepared. */
+const startAfter = 1000; // ms
+
+const whenIdle = (start: () => void) =>
+  "requestIdleCallback" in globalThis ? requestIdleCallback(start, { timeout: startAfter }) : setTimeout(start, 200);
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
 function fileName(href: string): string {
@@ -58,9 +75,16 @@ function fileName(href: string): string {
 
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
+/** 'Binder Error: Referenced column "x" not found!' and lines of the query: what it says, without its kind and place. */
+const sentence = (message: string) => message.split("\n")[0].replace(/^\w+ Error: /, "");
+
+const notUsable = (href: string, error: unknown) =>
+  new Error(`The data file ${fileName(href)} could not be used: ${reason(error)}`);
+
 /** The Arrow file's bytes; a loader that failed answers with its message, which is worth more than "status 500". */
-async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSignal): Promise<Uint8Array> {
-  const headers = { prefer: "respond-async" }; // a preview then answers 202 at once for what it has to compute
+async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+  // A preview then answers 202 at once for what it has to compute; a site has loaded the file ahead, without headers.
+  const headers: HeadersInit = arePrepared ? {} : { prefer: "respond-async" };
   const response = await fetch(href, { headers, signal });
   if (response.status === 202) {
     await untilComputed(response.headers.get("location") ?? "", onProgress, signal);
@@ -108,53 +132,91 @@ function rowsOf(batch: RecordBatch | Table): Row[] {
   );
 }
 
+/** A file of the page that has arrived and was found whole. */
+interface DataFile {
+  readonly whole: Table;
+  readonly info: TableInfo;
+  readonly hash: string;
+}
+
+/** DuckDB with the tables of a page, each there when its promise resolves. */
+interface Running {
+  readonly connection: Promise<duckdb.AsyncDuckDBConnection>;
+  readonly inserted: ReadonlyMap<string, Promise<void>>;
+}
+
 export class Database {
-  readonly #files: Readonly<Record<string, string>>;
-  readonly #instance: Promise<duckdb.AsyncDuckDB>;
-  readonly #connection: Promise<duckdb.AsyncDuckDBConnection>;
-  readonly #tables = new Map<string, Promise<TableInfo>>();
+  readonly #addresses: Readonly<Record<string, string>>;
+  readonly #open: () => Promise<duckdb.AsyncDuckDB>;
+  readonly #files = new Map<string, Promise<DataFile>>();
   /** Who waits for a table that a preview computes. */
   readonly #waiting = new Map<string, Set<OnProgress>>();
   readonly #closed = new AbortController();
+  #running: Running | undefined;
   /** Where queries of readers run, once there is one: DuckDB cannot be stopped, but its worker can. */
   #sandbox: Database | undefined;
 
   /** Begins to load every file; queries wait for the tables that they name and for no other. */
-  constructor(files: Readonly<Record<string, string>>, of = instance) {
-    this.#files = files;
-    this.#instance = of;
-    this.#connection = of.then((db) => db.connect());
-    for (const [name, href] of Object.entries(files))
-      this.#tables.set(name, this.#insert(name, href, fetchBytes(href, this.#tell(name), this.#closed.signal)));
+  constructor(addresses: Readonly<Record<string, string>>, open = pageInstance) {
+    this.#addresses = addresses;
+    this.#open = open;
+    for (const [name, href] of Object.entries(addresses)) this.#files.set(name, this.#load(name, href));
     // Whoever asks for a table or sends a query is told; until then a rejection must not count as unhandled.
-    for (const promise of [this.#connection, ...this.#tables.values()]) promise.catch(() => undefined);
+    for (const promise of this.#files.values()) promise.catch(() => undefined);
+    if (!arePrepared || open !== pageInstance) this.#start();
   }
 
-  /** Inserts a file as a table, replacing an older one, because cells run again. */
-  async #insert(name: string, href: string, bytes: Promise<Uint8Array>): Promise<TableInfo> {
+  async #load(name: string, href: string): Promise<DataFile> {
     try {
-      const whole = readWhole(await bytes);
+      const bytes = await fetchBytes(href, this.#tell(name), this.#closed.signal);
+      const whole = readWhole(bytes);
       const { schema } = whole;
-      const connection = await this.#connection;
-      await connection.query(`DROP TABLE IF EXISTS "${name}"`);
-      await connection.insertArrowFromIPCStream(checkedStream(whole), { name, create: true });
-      return {
+      const info = {
         name,
         meaning: schema.metadata.get("meaning"),
         columns: schema.fields.map(describe),
         passport: parsePassport(schema.metadata.get("passport")),
         href,
       };
+      return { whole, info, hash: arePrepared ? await hashOf(bytes) : "" };
     } catch (error) {
-      throw new Error(`The data file ${fileName(href)} could not be used: ${reason(error)}`);
+      throw notUsable(href, error);
+    }
+  }
+
+  /** Starts DuckDB and inserts every file. */
+  #start(): Running {
+    if (this.#running) return this.#running;
+    const connection = this.#open().then((db) => db.connect());
+    const inserted = [...this.#files].map(([name, file]) => [name, this.#insert(name, file, connection)] as const);
+    this.#running = { connection, inserted: new Map(inserted) };
+    for (const promise of [connection, ...this.#running.inserted.values()]) promise.catch(() => undefined);
+    return this.#running;
+  }
+
+  /** Inserts a file as a table, replacing an older one, because cells run again. */
+  async #insert(
+    name: string,
+    file: Promise<DataFile>,
+    connected: Promise<duckdb.AsyncDuckDBConnection>,
+  ): Promise<void> {
+    const [{ whole, info }, connection] = await Promise.all([file, connected]);
+    try {
+      await connection.query(`DROP TABLE IF EXISTS "${name}"`);
+      await connection.insertArrowFromIPCStream(checkedStream(whole), { name, create: true });
+    } catch (cause) {
+      throw notUsable(
+        info.href,
+        new Error("the database cannot take its columns; delete it and let its loader write it again", { cause }),
+      );
     }
   }
 
   /** What is known about a table. Rejects with a sentence where its file could not be used. */
   async table(name: string): Promise<TableInfo> {
-    const table = this.#tables.get(name);
-    if (!table) throw new Error(`This page has no table ${name}.`);
-    return table;
+    const file = this.#files.get(name);
+    if (!file) throw new Error(`This page has no table ${name}.`);
+    return (await file).info;
   }
 
   /** The parameters of the run that wrote a table; none where its file could not be used. */
@@ -180,22 +242,36 @@ export class Database {
     return (await this.answer(bind(sql, parameters), onProgress)).rows;
   }
 
-  /** The answer to a query of the page's own. */
+  /** The answer to a query of the page's own, which fails where the tables are not those that it was written for. */
   async answer(sql: string, onProgress?: OnProgress): Promise<Answer> {
-    await this.#tablesIn(sql, onProgress);
-    const connection = await this.#connection;
+    const files = await this.#filesIn(sql, onProgress);
+    const prepared = await this.#prepared(sql, files);
+    if (prepared) return { table: prepared, rows: rowsOf(prepared), complete: true };
+    const { connection, inserted } = this.#start();
+    await Promise.all([...files.keys()].map((name) => inserted.get(name)));
+    const open = await connection;
     const began = performance.now();
-    const table = await connection.query(sql);
+    const table = await open.query(sql).catch((cause) => {
+      throw new Error(`The data do not answer the question of this page: ${sentence(reason(cause))}`, { cause });
+    });
     return { table, rows: rowsOf(table), milliseconds: performance.now() - began, complete: true };
   }
 
-  async #tablesIn(sql: string, onProgress: OnProgress = () => {}): Promise<void> {
-    const named = [...this.#tables].filter(([name]) => new RegExp(`\\b${name}\\b`).test(sql));
-    for (const [name] of named) this.#waiting.get(name)?.add(onProgress);
+  /** DuckDB then starts after what was prepared, for what the reader asks next. */
+  async #prepared(sql: string, files: ReadonlyMap<string, DataFile>): Promise<Table | undefined> {
+    if (!arePrepared) return undefined;
+    const found = await preparedAnswer(sql, new Map([...files].map(([name, { hash }]) => [name, hash])));
+    if (found) whenIdle(() => this.#closed.signal.aborted || this.#start());
+    return found;
+  }
+
+  async #filesIn(sql: string, onProgress: OnProgress = () => {}): Promise<ReadonlyMap<string, DataFile>> {
+    const named = namedIn(sql, this.#files.keys());
+    for (const name of named) this.#waiting.get(name)?.add(onProgress);
     try {
-      await Promise.all(named.map(([, table]) => table));
+      return new Map(await Promise.all(named.map(async (name) => [name, await this.#files.get(name)!] as const)));
     } finally {
-      for (const [name] of named) this.#waiting.get(name)?.delete(onProgress);
+      for (const name of named) this.#waiting.get(name)?.delete(onProgress);
     }
   }
 
@@ -204,23 +280,26 @@ export class Database {
    * is stopped when it takes too long, and its rows are cut where they would be too many to draw.
    */
   async ask(sql: string): Promise<Answer> {
-    this.#sandbox ??= new Database(this.#files, open(startWorker()));
+    if (!this.#sandbox) {
+      const instance = open(startWorker());
+      this.#sandbox = new Database(this.#addresses, () => instance);
+    }
     const sandbox = this.#sandbox;
-    await sandbox.#tablesIn(sql);
-    await sandbox.#connection;
+    const { connection, inserted } = sandbox.#start();
+    await Promise.all([connection, ...namedIn(sql, inserted.keys()).map((name) => inserted.get(name))]);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(async () => {
         this.#sandbox = undefined;
         reject(new Error(`The query was stopped after ${PATIENCE / 1000} seconds.`));
-        await (await sandbox.#instance).terminate();
+        await (await sandbox.#open()).terminate();
       }, PATIENCE);
     });
     return Promise.race([sandbox.#readOnly(sql), late]).finally(() => clearTimeout(timer));
   }
 
   async #readOnly(sql: string): Promise<Answer> {
-    const connection = await (await this.#instance).connect();
+    const connection = await (await this.#open()).connect();
     try {
       await connection.query("BEGIN TRANSACTION READ ONLY");
       await (await connection.prepare(sql)).close(); // refuses all but one statement
@@ -243,14 +322,14 @@ export class Database {
 
   /** What is known about every table whose file could be used. */
   async tables(): Promise<TableInfo[]> {
-    const found = await Promise.allSettled(this.#tables.values());
-    return found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    const found = await Promise.allSettled(this.#files.values());
+    return found.flatMap((result) => (result.status === "fulfilled" ? [result.value.info] : []));
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
-    if (this.#sandbox) await (await this.#sandbox.#instance).terminate();
-    await (await this.#connection).close();
+    if (this.#sandbox) await (await this.#sandbox.#open()).terminate();
+    if (this.#running) await (await this.#running.connection).close();
   }
 }
 

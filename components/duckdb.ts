@@ -1,4 +1,4 @@
-/** Starts the database's worker. Pages load this module before all others, because starting takes longest. */
+/** Starts the database's worker: at once, unless the build has prepared what the page asks at first. */
 import { FileAttachment } from "observablehq:stdlib";
 
 const name = FileAttachment("../data/duckdb.wasm.gzip").href; // the worker's name is the address of its module
@@ -7,4 +7,11 @@ export function startWorker(): Worker {
   return new Worker(import.meta.resolve("./duckdb-worker.js"), { type: "module", name });
 }
 
-export const worker = startWorker();
+// Pages without prepared answers load this module before all others, because starting takes longest.
+let started = document.querySelector("link[data-answers]") ? undefined : startWorker();
+
+/** The worker of the page itself. */
+export function pageWorker(): Worker {
+  started ??= startWorker();
+  return started;
+}

@@ -185,7 +185,8 @@ export class Workbench {
 
 function statusOf({ rows, milliseconds, complete }: Answer): string {
   const cut = complete ? "" : "; more are not drawn";
-  return `${count(rows.length, "row")} in ${number(milliseconds, 2)} ms${cut}.`;
+  const time = milliseconds === undefined ? ", prepared with this page" : ` in ${number(milliseconds, 2)} ms`;
+  return `${count(rows.length, "row")}${time}${cut}.`;
 }
 
 function textOf(unit: Unit): string {

@@ -11,13 +11,15 @@ import { type Plan, planFor } from "../runner/plan.js";
 import { withLock } from "../store/lock.js";
 import { openResult } from "../store/result.js";
 import { say, untilInterrupted } from "../terminal.js";
+import { writeAnswers } from "./answers.js";
 import { attachedExperiments, fillCache, foreignData, type Published } from "./cache.js";
 import { siteDefects } from "./check.js";
 import { cacheDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
 import { cacheLabModel } from "./lab-model.js";
-import { isNotebook, writeNotebooks } from "./notebook/write.js";
+import type { PageContent } from "./notebook/page.js";
+import { isNotebook, readPages, writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
 import { writeSearchIndex } from "./search.js";
 
@@ -48,7 +50,10 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheDatabaseModule();
   await cacheLabModel();
   await render(debug);
-  await writeNotebooks(staging, await polishPages());
+  const pages = await builtPages();
+  const contents = await readPages(staging, await notebooksAmong(pages));
+  await polishPages(pages, contents);
+  await writeNotebooks(staging, contents);
   signal.throwIfAborted();
   const foreign = (await foreignData(staging, results)).map(messages.foreignData);
   const defects = [...foreign, ...(await siteDefects(staging))];
@@ -95,16 +100,21 @@ async function computed(plans: readonly Plan[], debug: boolean, signal: AbortSig
   return outcomes.flatMap(([, outcome]) => ("result" in outcome ? outcome : []));
 }
 
-/** Gives the pages that become notebooks. */
-async function polishPages(): Promise<string[]> {
-  const files = (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html"));
+async function builtPages(): Promise<string[]> {
+  return (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html")).sort();
+}
+
+async function notebooksAmong(pages: readonly string[]): Promise<string[]> {
+  const are = await Promise.all(pages.map(isNotebook));
+  return pages.filter((_, i) => are[i]);
+}
+
+async function polishPages(pages: readonly string[], contents: ReadonlyMap<string, PageContent>): Promise<void> {
   const read = (file: string) => readFile(join(staging, file), "utf8");
-  await writeSearchIndex(staging, files);
-  const notebooks: string[] = [];
-  for (const file of files) {
-    const notebook = await isNotebook(file);
-    if (notebook) notebooks.push(file);
-    await writeFile(join(staging, file), await publishable(file, read, { notebook }));
+  await writeSearchIndex(staging, pages);
+  const answers = await writeAnswers(staging, contents);
+  for (const page of pages) {
+    const tables = [...(contents.get(page)?.tables.values() ?? [])];
+    await writeFile(join(staging, page), await publishable(page, read, { answers: answers.get(page), tables }));
   }
-  return notebooks;
 }

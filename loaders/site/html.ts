@@ -21,18 +21,46 @@ export function polish(text: string): string {
 
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
- * policy forbids). `read` gives the text of a file of the site; `notebook` says that the page is there as one, too.
+ * policy forbids). `read` gives the text of a file of the site; a page with prepared answers is there as a notebook, too.
  */
 export async function publishable(
   file: string,
   read: (path: string) => Promise<string>,
-  { notebook }: { readonly notebook: boolean },
+  { answers, tables }: Prepared,
 ): Promise<string> {
-  const document = polished(await read(file));
-  if (notebook) addDownloads(document, basename(file, ".html"));
+  const document = polished(await read(file), answers !== undefined);
+  if (answers) {
+    addDownloads(document, basename(file, ".html"));
+    loadAhead(document, answers, tables);
+  }
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
   return serialize(document);
+}
+
+/** What a page finds beside it, by paths below the site. */
+export interface Prepared {
+  readonly answers?: string;
+  /** Of the Arrow files of the page. */
+  readonly tables: readonly string[];
+}
+
+/** The data travel while the page's modules do. */
+function loadAhead(document: Tree.Document, answers: string, tables: readonly string[]): void {
+  const head = [...elements(document)].find(({ tagName }) => tagName === "head");
+  const link = (href: string, more: Record<string, string> = {}) =>
+    elementOf("link", { rel: "preload", as: "fetch", crossorigin: "anonymous", href, ...more });
+  if (head)
+    for (const node of [link(`./${answers}`, { "data-answers": "" }), ...tables.map((path) => link(path))])
+      tree.appendChild(head, node);
+}
+
+function elementOf(name: string, attributes: Readonly<Record<string, string>>): Tree.Element {
+  return tree.createElement(
+    name,
+    html.NS.HTML,
+    Object.entries(attributes).map(([name, value]) => ({ name, value })),
+  );
 }
 
 /** A line at the end of the page with the files that the build writes beside it. */
@@ -43,7 +71,7 @@ function addDownloads(document: Tree.Document, name: string): void {
   if (main) for (const node of [...line.childNodes]) tree.appendChild(main, node);
 }
 
-function polished(text: string): Tree.Document {
+function polished(text: string, isPrepared = false): Tree.Document {
   const document = parse(text);
   const all = [...elements(document)];
   all.forEach(improve);
@@ -54,7 +82,7 @@ function polished(text: string): Tree.Document {
       .map(textOf)
       .join("\n"),
   );
-  all.forEach(startDatabaseFirst);
+  if (!isPrepared) all.forEach(startDatabaseFirst);
   return document;
 }
 
@@ -62,12 +90,7 @@ function polished(text: string): Tree.Document {
 function startDatabaseFirst(link: Tree.Element): void {
   const href = attribute(link, "href");
   if (attribute(link, "rel") !== "modulepreload" || !href || !/\/components\/duckdb\b/.test(href)) return;
-  const attributes = { type: "module", async: "", src: href };
-  const script = tree.createElement(
-    "script",
-    html.NS.HTML,
-    Object.entries(attributes).map(([name, value]) => ({ name, value })),
-  );
+  const script = elementOf("script", { type: "module", async: "", src: href });
   const head = link.parentNode;
   const before = head?.childNodes.find((node) => tree.isElementNode(node) && node.tagName === "link");
   if (head && before) tree.insertBefore(head, script, before);

@@ -67,6 +67,7 @@ test.each(["nowhere", "no/where/at/all", "entropy/nothing"])(
 test("the search of every page finds sections, and leads to them", async () => {
   const { page, troubles, close } = await visit(browser, `${site}entropy`, "light", 1280);
   try {
+    await page.waitForLoadState("networkidle"); // what still comes would count as failed
     const box = page.getByRole("searchbox");
     await box.fill("how widely does a head lok"); // one letter is missing
     await box.press("Enter");

@@ -2,6 +2,17 @@
 import { createRequire } from "node:module";
 import * as duckdb from "@duckdb/duckdb-wasm/blocking";
 
+const require = createRequire(import.meta.url);
+
+/** The copy of Arrow that DuckDB's tables are made of: modules and CommonJS have one each. */
+const { tableToIPC }: typeof import("apache-arrow") = require("apache-arrow");
+
+export interface NodeAnswer {
+  readonly rows: readonly Row[];
+  /** The same as an Arrow IPC stream. */
+  readonly stream: Uint8Array;
+}
+
 export type Row = Readonly<Record<string, unknown>>;
 
 export class NodeDatabase {
@@ -12,7 +23,7 @@ export class NodeDatabase {
   }
 
   static async open(): Promise<NodeDatabase> {
-    const wasm = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
+    const wasm = require.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
     const bundle = { mainModule: wasm, mainWorker: "" };
     const db = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
     await db.instantiate(() => {});
@@ -26,12 +37,13 @@ export class NodeDatabase {
     this.#connection.insertArrowFromIPCStream(stream.slice(), { name, create: true });
   }
 
-  query(sql: string): Row[] {
+  query(sql: string): NodeAnswer {
     const table = this.#connection.query(sql);
     const columns = table.schema.fields.map((field, i) => [field.name, table.getChildAt(i)!] as const);
-    return Array.from({ length: table.numRows }, (_, i) =>
+    const rows = Array.from({ length: table.numRows }, (_, i) =>
       Object.fromEntries(columns.map(([name, vector]) => [name, plain(vector.get(i))])),
     );
+    return { rows, stream: tableToIPC(table, "stream") };
   }
 }
 

@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RecordBatchReader } from "apache-arrow";
 import { parse } from "parse5";
+import { sha256 } from "../../store/code.js";
 import { attribute, elements, textOf } from "../html.js";
-import type { NodeDatabase, Row } from "./database.js";
+import type { NodeAnswer, NodeDatabase, Row } from "./database.js";
 
 /** A chart, as the page's code describes it. */
 export interface ShownFigure {
@@ -37,11 +38,20 @@ export interface CitedPassport {
   readonly parameters?: Readonly<Record<string, unknown>>;
 }
 
+/** What a query of the page gave. */
+export interface PageAnswer extends NodeAnswer {
+  readonly sql: string;
+  /** By the query and the files that it reads, as the page's components reckon it. */
+  readonly key: string;
+}
+
 export interface PageContent {
   /** What each cell shows, in the order of the page. */
   readonly cells: readonly (readonly Shown[])[];
   /** Addresses of the Arrow files, relative to the page, by the name of their table. */
   readonly tables: ReadonlyMap<string, string>;
+  /** Every query that it asks at first. */
+  readonly answers: readonly PageAnswer[];
   /** One for each run whose results the page shows. */
   readonly passports: readonly CitedPassport[];
 }
@@ -69,6 +79,8 @@ interface SiteFunctions {
   bind(sql: string, parameters?: FigureOptions["params"]): string;
   outdent(sql: string): string;
   complete(unit: object, sheet: object): object;
+  namedIn(sql: string, tables: Iterable<string>): string[];
+  answerKey(sql: string, files: ReadonlyMap<string, string>): Promise<string>;
 }
 
 type Names = Readonly<Record<string, unknown>>;
@@ -108,7 +120,11 @@ export async function readPage(folder: string, file: string, db: NodeDatabase): 
   const code = modules.find((text) => /^define\(/m.test(text)) ?? "";
   const { bind, outdent } = (await siteModule(folder, "sql")) as Pick<SiteFunctions, "bind" | "outdent">;
   const { complete } = (await siteModule(folder, "complete")) as Pick<SiteFunctions, "complete">;
-  return new Page(folder, db, { bind, outdent, complete }).run(code);
+  const { namedIn, answerKey } = (await siteModule(folder, "answer-key")) as Pick<
+    SiteFunctions,
+    "namedIn" | "answerKey"
+  >;
+  return new Page(folder, db, { bind, outdent, complete, namedIn, answerKey }).run(code);
 }
 
 async function siteModule(folder: string, name: string): Promise<unknown> {
@@ -124,7 +140,9 @@ class Page {
   readonly #site: SiteFunctions;
   readonly #files = new Map<string, string>();
   readonly #tables = new Map<string, string>();
+  readonly #hashes = new Map<string, string>();
   readonly #passports = new Map<string, CitedPassport>();
+  readonly #answers = new Map<string, NodeAnswer>();
   readonly #results = new Map<Cell, Promise<unknown>>();
   readonly #shown = new Map<Cell, Shown[]>();
   readonly #owners = new Map<string, Cell>();
@@ -147,7 +165,24 @@ class Page {
     for (const cell of cells) for (const name of cell.outputs ?? []) this.#owners.set(name, cell);
     for (const cell of cells) await this.#result(cell);
     const shown = cells.map((cell) => this.#shown.get(cell) ?? []);
-    return { cells: shown, tables: this.#tables, passports: [...this.#passports.values()] };
+    const answers = [...this.#answers].map(async ([sql, answer]) => {
+      const files = this.#site
+        .namedIn(sql, this.#tables.keys())
+        .map((name) => [name, this.#hashes.get(name)!] as const);
+      return { ...answer, sql, key: await this.#site.answerKey(sql, new Map(files)) };
+    });
+    return {
+      cells: shown,
+      tables: this.#tables,
+      answers: await Promise.all(answers),
+      passports: [...this.#passports.values()],
+    };
+  }
+
+  #query(sql: string): readonly Row[] {
+    const answer = this.#answers.get(sql) ?? this.#db.query(sql);
+    this.#answers.set(sql, answer);
+    return answer.rows;
   }
 
   #result(cell: Cell): Promise<unknown> {
@@ -208,6 +243,7 @@ class Page {
       const bytes = await readFile(join(this.#folder, href));
       this.#db.insert(name, bytes);
       this.#tables.set(name, href);
+      this.#hashes.set(name, sha256(bytes));
       const metadata = RecordBatchReader.from(bytes).open().schema.metadata.get("passport");
       if (metadata === undefined) continue;
       const passport = JSON.parse(metadata) as CitedPassport;
@@ -215,14 +251,14 @@ class Page {
       parameters.set(name, passport.parameters);
     }
     return {
-      query: async (sql: string, values?: FigureOptions["params"]) => this.#db.query(this.#site.bind(sql, values)),
+      query: async (sql: string, values?: FigureOptions["params"]) => this.#query(this.#site.bind(sql, values)),
       parameters: async (name: string) => parameters.get(name) ?? {},
     };
   }
 
   #figure({ claim, sql, params, spec, height, note, select }: FigureOptions): ShownFigure & { value: unknown } {
     const bound = this.#site.bind(this.#site.outdent(sql.trim()), params);
-    const rows = this.#db.query(bound);
+    const rows = this.#query(bound);
     const unit = typeof spec === "function" ? spec({ width: WIDTH, mode: "light", rows }) : spec;
     return {
       kind: "figure",
@@ -236,7 +272,7 @@ class Page {
   }
 
   #verdicts(tables: readonly string[]): ShownVerdicts {
-    return { kind: "verdicts", rows: tables.flatMap((table) => this.#db.query(`SELECT * FROM "${table}"`)) };
+    return { kind: "verdicts", rows: tables.flatMap((table) => this.#query(`SELECT * FROM "${table}"`)) };
   }
 }
 

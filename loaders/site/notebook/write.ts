@@ -9,7 +9,7 @@ import { NodeDatabase } from "./database.js";
 import type { FORMATS } from "./formats.js";
 import { notebook } from "./ipynb.js";
 import { markdownOf } from "./markdown.js";
-import { readPage } from "./page.js";
+import { type PageContent, readPage } from "./page.js";
 
 /**
  * Whether a page becomes a notebook: it has charts and a Markdown of its own, which does not say `notebook: false`, as one
@@ -23,22 +23,27 @@ export async function isNotebook(page: string): Promise<boolean> {
 const nameOf = (page: string) => page.replace(/\.html$/, "");
 const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
 
-/** @throws {Error} where a page cannot be read as a notebook, with its name */
-export async function writeNotebooks(site: string, pages: readonly string[]): Promise<void> {
+/** What each of these pages shows. @throws {Error} where one cannot be read, with its name */
+export async function readPages(site: string, pages: readonly string[]): Promise<ReadonlyMap<string, PageContent>> {
   const db = await NodeDatabase.open();
+  const contents = new Map<string, PageContent>();
   for (const page of pages) {
     try {
-      await writePage(site, page, db);
+      contents.set(page, await readPage(site, page, db));
     } catch (error) {
-      throw new Error(`${page} cannot be written as a notebook: ${error instanceof Error ? error.message : error}`);
+      throw new Error(`${page} cannot be read: ${error instanceof Error ? error.message : error}`);
     }
   }
+  return contents;
 }
 
-async function writePage(site: string, page: string, db: NodeDatabase): Promise<void> {
+export async function writeNotebooks(site: string, contents: ReadonlyMap<string, PageContent>): Promise<void> {
+  for (const [page, content] of contents) await writePage(site, page, content);
+}
+
+async function writePage(site: string, page: string, content: PageContent): Promise<void> {
   const name = nameOf(page);
   const markdown = await readFile(sourceOf(page), "utf8");
-  const content = await readPage(site, page, db);
   const parts = partsOf(markdown, content);
   const title = /^title: (.*)$/m.exec(markdown)?.[1] ?? name;
   const cited = { name, title, passports: content.passports };
