@@ -58,6 +58,24 @@ test("a column sorts both ways, and says so", async () => {
   expect(await head.getAttribute("aria-sort")).toBe("descending");
 });
 
+test("a verdict on a part of a paper says so, and the home page counts it", async () => {
+  const [row] = await rows()
+    .filter({ hasText: "On the Benefits of Rank" })
+    .locator("td:nth-child(5)")
+    .allTextContents();
+  expect(row).toMatch(/replicated, exact part/);
+  const measured = (await cells(5)).filter((verdict) => verdict !== "planned").length;
+  const home = await visit(browser, site, "light", 1280);
+  try {
+    const tally = home.page.locator(".tally", { hasText: "papers are measured" });
+    expect(await tally.textContent()).toMatch(
+      new RegExp(`^${measured} of 119 papers are measured: .*\\(\\d+ of these in part\\)`),
+    );
+  } finally {
+    await home.close();
+  }
+});
+
 test("nothing of it fails or complains", () => {
   expect(desk.troubles).toEqual([]);
 });
