@@ -156,6 +156,19 @@ export const messages = {
     `the result of ${experiment} is not in ${folder} as seen from here: its node must share this file system`,
   unknownRunner: (name: string) => `There is no runner ${name}: give local or slurm.`,
   toVerify: "it is computed again, to be compared",
+  withNoDevice: "--with takes results as they were computed, so it goes without --device.",
+  noResultsIn: (folder: string) =>
+    `${folder} holds no results: --with takes the folder that \`observatory run --out\` has written.`,
+  notIn: (folder: string, experiment: string) =>
+    `${folder} holds no result of ${experiment}: \`observatory run ${experiment} --out\` puts one there.`,
+  corruptIn: (experiment: string, what: string) => `The result of ${experiment} cannot be compared: ${what}.`,
+  notComparable: (experiment: string, folder: string, changes: string) =>
+    `The result of ${experiment} in ${folder} is none of what stands here: since it was computed, ${changes}.`,
+  badRecord: (file: string, code: string) =>
+    `Nothing can be written to ${file} (${code}): --record takes the name of a file.`,
+  noRecord: (file: string, missing: readonly string[]) =>
+    `${file} was not written, because ${list(missing)} could not be compared.`,
+  recorded: (file: string) => `The comparison is in ${file}.`,
   noRevision: (revision: string) =>
     `There is no revision ${revision}: give a commit, a branch or a tag of this checkout.`,
   notACheckout: "The project is not a git checkout, so there is no revision to compare with.",

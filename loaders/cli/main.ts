@@ -94,6 +94,8 @@ function programOf(): Command {
     .argument("[experiment...]", "which; default all")
     .option(...modelOption)
     .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device)
+    .option("--with <folder>", "compare what `run --out` has put there, from any device, instead of computing again")
+    .option("--record <file>", "write how far every column and claim is apart, as JSON lines")
     .action(async (names, options) => {
       const { verify } = await import("./verify.js");
       process.exitCode = await verify(names, options, debug());

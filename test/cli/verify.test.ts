@@ -1,6 +1,9 @@
 /** Whether numbers can be had again, and which have moved. */
 import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { agreementRecords } from "../../loaders/analysis/agreement.js";
+import { full } from "../full.js";
 import { Project } from "../project.js";
 
 const project = new Project();
@@ -10,6 +13,14 @@ beforeAll(async () => {
 afterAll(() => project.remove());
 
 const root = "loaders/experiments/counts.ts";
+
+function recorded(file: string) {
+  const lines = project.read(file).trim().split("\n");
+  return agreementRecords(
+    lines.map((line) => JSON.parse(line)),
+    file,
+  );
+}
 
 describe("a result is verified", () => {
   test("where it can be had again, byte for byte, and nothing stored is touched", async () => {
@@ -33,11 +44,18 @@ describe("a result is verified", () => {
     const random = (text: string) => text.replace("square: square(i)", "square: square(i) + 1 + Math.random()");
     await project.with(root, random, async () => {
       expect(await project.run("run", "counts")).toMatchObject({ code: 0 });
-      const { code, stdout } = await project.run("verify", "counts");
+      const { code, stdout } = await project.run("verify", "counts", "--record", "differs.jsonl");
       expect(stdout).toMatch(
         /^counts: differs on the processor\n {2}squares\.square: \d+ of 20 values, most of all at number \d+, name [ab]: [\d.]+ → [\d.]+, by 0\.\d+\n$/,
       );
       expect(code).toBe(1);
+      const [square] = recorded("differs.jsonl").filter((of) => of.record === "column" && !of.within);
+      expect(square).toMatchObject({
+        column: "square",
+        rows: 20,
+        unpaired: 0,
+        where: expect.stringMatching(/^number /),
+      });
     });
   });
 
@@ -46,13 +64,86 @@ describe("a result is verified", () => {
       "loaders/helpers/square.ts",
       (text) => text.replace("return n * n;", "return n ** 2;"),
       async () => {
-        const { code, stdout } = await project.run("verify", "counts");
+        const { code, stdout, stderr } = await project.run("verify", "counts", "--record", "stale.jsonl");
+        expect(stderr).toBe("stale.jsonl was not written, because counts could not be compared.\n");
+        expect(existsSync(project.path("stale.jsonl"))).toBe(false);
         expect(stdout).toMatch(
           /^counts: not verified: its result is stale, because the code changed \(.*square\.ts\)\n$/,
         );
         expect(code).toBe(1);
       },
     );
+  });
+});
+
+describe("a result is compared with one that was computed elsewhere", () => {
+  beforeAll(async () => {
+    const made = await project.run("run", "weights", "--device", "wasm", "--out", "elsewhere");
+    expect(made).toMatchObject({ code: 0 });
+    expect(await project.run("run", "counts", "--out", "elsewhere")).toMatchObject({ code: 0 });
+    expect(await project.run("run", "counts", "--set", "rows=10", "--out", "others")).toMatchObject({ code: 0 });
+  });
+
+  test("and the comparison recorded: the runs, every column and every claim", async () => {
+    const { code, stdout, stderr } = await project.run("verify", "--with", "elsewhere", "--record", "new/record.jsonl");
+    expect(stderr).toBe("The comparison is in new/record.jsonl.\n");
+    expect(stdout).toMatch(
+      /^counts: the same byte for byte, on the processor\nweights: the same .*, on wasm \(stored: cpu\)\n$/,
+    );
+    expect(code).toBe(0);
+    const records = recorded("new/record.jsonl");
+    expect(records.filter(({ record }) => record === "run")).toMatchObject([
+      { experiment: "counts", stored: { error: null }, again: { error: null } },
+      { experiment: "weights", stored: { device: { name: "cpu" } }, again: { device: { name: "wasm" } } },
+    ]);
+    expect(records).toContainEqual(
+      expect.objectContaining({
+        table: "squares",
+        column: "square",
+        rows: 20,
+        absolute: 0,
+        maximum: 361,
+        within: true,
+      }),
+    );
+    const [norm] = records.filter((of) => of.record === "column" && of.column === "norm");
+    expect(norm).toMatchObject({ rule: "scaled", tolerance: 1e-4, rows: 4, unpaired: 0, within: true });
+    const verdict = { outcome: "replicated", estimate: 20, low: 20, high: 20, n: 20 };
+    expect(records.filter(({ record }) => record === "claim")).toMatchObject([
+      { experiment: "counts", claim: "enough", stored: verdict, again: verdict },
+    ]);
+  });
+
+  type Refusal = [what: string, flags: string[], sentence: RegExp, damage?: () => void];
+  const tamper = () => appendFileSync(project.path("elsewhere/weights/norms.arrow"), "x");
+  const refusals: readonly Refusal[] = [
+    ["it is missing", ["weights", "--with", "others"], /^others holds no result of weights: `observatory run .*\.\n$/],
+    [
+      "it is corrupt",
+      ["--with", "elsewhere"],
+      /^The result of weights cannot be compared: .*norms\.arrow is not .*\.\n$/,
+      tamper,
+    ],
+    [
+      "it is of something else",
+      ["--with", "others"],
+      /^The result of counts in others.* parameter rows changed from 10 to 20\.\n$/,
+    ],
+  ];
+  const more: readonly Refusal[] = [
+    ["there is none at all", ["--with", "nowhere"], /^nowhere holds no results: --with takes the folder that .*\.\n$/],
+    ["a device is named", ["--with", "others", "--device", "wasm"], /^--with takes .* without --device\.\n$/],
+    [
+      "its record has no place",
+      ["--with", "others", "--record", "data"],
+      /^Nothing can be written to .*data \(EISDIR\): .*\n$/,
+    ],
+  ];
+  test.each(full ? [...refusals, ...more] : refusals)("but not where %s", async (_, flags, sentence, damage) => {
+    damage?.();
+    const { code, stdout, stderr } = await project.run("verify", ...flags);
+    expect(stderr).toMatch(sentence);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   });
 });
 
