@@ -22,7 +22,7 @@ export interface Judgement {
 /** One testable statement. `rule` says in words what `judge` computes; both are fixed before the result is seen. */
 export interface Claim<Evidence> {
   readonly id: string;
-  /** Slug in the catalogue of papers. */
+  /** Slug in the catalogue of papers, or `none` where no paper makes the claim. */
   readonly paper: string;
   readonly statement: string;
   /** What `estimate` is, with its unit. */

@@ -1,11 +1,12 @@
 /** Runs an experiment that needs no model, with some of its parameters replaced. */
 import { expect } from "vitest";
-import type { Experiment, Judgement, Parameters } from "../../../loaders/experiment.js";
+import type { Context, Experiment, Judgement, Parameters } from "../../../loaders/experiment.js";
 import type { Batch } from "../../../loaders/table.js";
 
 export async function runPure<P extends Parameters, Evidence>(
   experiment: Experiment<P, Evidence>,
   parameters: Partial<P> = {},
+  inputs: Context<P>["inputs"] = {},
 ): Promise<{ readonly batches: readonly Batch[]; readonly evidence: Evidence }> {
   const none = () => Promise.reject(new Error("this experiment needs no model"));
   const steps = experiment.run({
@@ -13,7 +14,7 @@ export async function runPure<P extends Parameters, Evidence>(
     model: none,
     control: none,
     tokenizer: none,
-    inputs: {},
+    inputs,
     progress: () => {},
     signal: new AbortController().signal,
   });
