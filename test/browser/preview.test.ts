@@ -1,9 +1,10 @@
-/** The preview server shows the same pages as the built site. */
+/** The preview server shows the same pages as the built site, and finds them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
 import { marks, visit } from "./visit.js";
 
@@ -37,11 +38,21 @@ afterAll(async () => {
   await ended;
 });
 
-test.each(["", "entropy"])("/%s draws its charts without trouble", async (path) => {
+test.each(full ? ["", "entropy"] : ["entropy"])("/%s draws its charts without trouble", async (path) => {
   const { page, troubles, close } = await visit(browser, `${address}${path}`, "light", 1280);
   try {
     expect(await page.locator(marks).count()).toBeGreaterThanOrEqual(3);
     expect(await page.locator("main .figure-message:visible").allTextContents()).toEqual([]);
+    expect(troubles).toEqual([]);
+  } finally {
+    await close();
+  }
+});
+
+test("its search finds sections", async () => {
+  const { page, troubles, close } = await visit(browser, `${address}search?q=entropy`, "light", 1280);
+  try {
+    await page.locator(".search-results li").first().waitFor();
     expect(troubles).toEqual([]);
   } finally {
     await close();

@@ -7,6 +7,7 @@ import { UserError } from "../../engine/errors.js";
 import type { Request } from "../../engine/forward.js";
 import { Model } from "../../engine/model.js";
 import { replay } from "../../engine/replay.js";
+import { full } from "../full.js";
 import { errors, everything, expected } from "./expected.js";
 import { architectures, backend, devices, field, goldenCheckpoint, goldenReference, largestError } from "./golden.js";
 
@@ -21,10 +22,15 @@ const missing = await backend("webgpu").then(
 );
 if (missing) console.warn(`webgpu is left out: ${missing}`);
 
-/** A software GPU compiles every new operation for seconds: there one checkpoint of each architecture is enough, */
+/**
+ * A software GPU compiles every new operation for seconds: there one checkpoint of each architecture is enough, and in
+ * the everyday suite one for each kind of position,
+ */
 const variants =
   /_(normed|normed_residual|40b|rw|serial|biases|linear|dynamic|yarn|rope|350m|longrope|sliding|parallel)$/;
-const devicesOf = (name: string) => (missing || variants.test(name) ? devices : [...devices, "webgpu"]);
+const everyday = ["llama", "bloom", "gpt2"];
+const inSoftware = (name: string) => (full ? !variants.test(name) : everyday.includes(name));
+const devicesOf = (name: string) => (!missing && inSoftware(name) ? [...devices, "webgpu"] : devices);
 /** and one for all statistics (test/kernels holds what our own kernels compute against float64). */
 const inFull = ["llama"];
 
