@@ -1,33 +1,11 @@
 /** Every builder's spec compiles and draws without a warning, with the marks that its rows call for. */
-import { parse, View } from "vega";
-import { expressionInterpreter } from "vega-interpreter";
-import { compile, type TopLevelSpec } from "vega-lite";
 import { describe, expect, test } from "vitest";
 import type { Spec } from "../../../components/chart.js";
 import { palettes } from "../../../components/palette.js";
 import { estimates, heatmap, profile, smallMultiples } from "../../../components/specs.js";
+import { draw } from "./draw.js";
 
 type Rows = Readonly<Record<string, unknown>>[];
-
-async function draw(spec: Spec, rows: Rows): Promise<{ svg: string; warnings: string[] }> {
-  const warnings: string[] = [];
-  const note = (...messages: readonly unknown[]) => {
-    warnings.push(messages.join(" "));
-    return logger;
-  };
-  const logger = { level: () => logger, error: note, warn: note, info: () => logger, debug: () => logger };
-  const unit = typeof spec === "function" ? spec({ rows, mode: "light", width: 600 }) : spec;
-  const whole = { width: 600, height: 200, ...unit, data: { name: "rows" } } as TopLevelSpec;
-  const vega = compile(whole, { logger }).spec;
-  const view = new View(parse(vega, undefined, { ast: true }), {
-    expr: expressionInterpreter,
-    renderer: "none",
-    logger,
-  });
-  const svg = await view.data("rows", [...rows]).toSVG();
-  view.finalize();
-  return { svg, warnings };
-}
 
 const grid: Rows = [0, 1, 2].flatMap((layer) => [0, 1].map((head) => ({ layer, head, value: layer + head / 10 })));
 const series: Rows = ["trained", "random"].flatMap((model, m) =>
