@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { ranks } from "../../../engine/interval.js";
 import { Random } from "../../../engine/random.js";
 import { pairsOf } from "../../../loaders/analysis/rotary-pairs.js";
 import {
@@ -8,6 +7,7 @@ import {
   headScores,
   rotaryHeads,
   sharesOf,
+  slowShift,
 } from "../../../loaders/experiments/rotary-heads.js";
 import { factRecords } from "./facts.js";
 import { expectDeclaredRows, judged } from "./pure.js";
@@ -16,27 +16,19 @@ import { runSmall, texts } from "./subject.js";
 const around = (value: number) => [0.98, 1, 1.02, 1.01].map((factor) => value * factor);
 const units = (whole: number, cut: number) => around(cut).map((of) => ({ whole, cut: of }));
 
-/** Ten heads of six rotary pairs in four texts; the first `rising` gain with slowness, the others as noise has it. */
-function gains(rising: number) {
+/** Ten heads in four texts; the slow half of the first `rising` gains 0.1, of the others as noise has it. */
+function shifts(rising: number, gain: number) {
   const random = new Random(3);
   return around(1).map((factor) =>
-    Array.from({ length: 10 }, (_, head) =>
-      Array.from({ length: 6 }, (_, pair) => (head < rising ? 0.1 * pair * factor : 0.01 * random.normal())),
-    ),
+    Array.from({ length: 10 }, (_, head) => (head < rising ? gain * factor : 0.001 * random.normal())),
   );
 }
 
-const evidence = (of: {
-  readonly rising: number;
-  readonly shift: number;
-  readonly reach: number;
-  readonly context: number;
-}): Evidence => ({
+const evidence = (of: { readonly rising: number; readonly reach: number; readonly context: number }): Evidence => ({
   seed: 1,
   resamples: 200,
-  gains: gains(of.rising),
-  threshold: 0.95,
-  shift: { trained: around(of.shift), "random weights": around(0.001) },
+  shift: { trained: shifts(of.rising, 0.1), "random weights": shifts(0, 0) },
+  threshold: 0.02,
   distances: { positional: around(of.reach), "random, same layers": around(40) },
   costs: {
     positional: { context: units(0.8, of.context), text: units(0.4, 0.38) },
@@ -46,18 +38,18 @@ const evidence = (of: {
 
 describe("claims on rotary frequencies", () => {
   test("find two positional heads of ten that reach far and are needed", () => {
-    const found = judged(rotaryHeads, evidence({ rising: 2, shift: 0.1, reach: 90, context: 0.2 }));
+    const found = judged(rotaryHeads, evidence({ rising: 2, reach: 90, context: 0.2 }));
     for (const { id } of rotaryHeads.claims) expect(found[id].outcome, id).toBe("replicated");
     expect(found["positional-heads-are-few"].estimate).toBe(0.2);
   });
 
   test("find none where no head gains, looks far or is needed", () => {
-    const found = judged(rotaryHeads, evidence({ rising: 0, shift: 0, reach: 40, context: 0.75 }));
+    const found = judged(rotaryHeads, evidence({ rising: 0, reach: 40, context: 0.75 }));
     for (const { id } of rotaryHeads.claims) expect(found[id].outcome, id).toBe("not replicated");
   });
 
   test("call it no minority where most heads gain", () => {
-    const found = judged(rotaryHeads, evidence({ rising: 9, shift: 0.1, reach: 90, context: 0.2 }));
+    const found = judged(rotaryHeads, evidence({ rising: 9, reach: 90, context: 0.2 }));
     expect(found["positional-heads-are-few"].outcome).toBe("not replicated");
   });
 });
@@ -77,9 +69,10 @@ test("a head whose slow pairs grow with the distance has the highest score, one 
   });
   const dims = [1, 2, tokens, size];
   const shares = sharesOf({ data: ones, dims }, { data: keys, dims }, drawn, pairs, (head) => head);
-  const distances = ranks(drawn.map(({ query, key }) => query - key));
-  const ranked = shares.map((parts) => parts.map(ranks));
-  expect(headScores([gainsOf(ranked, distances)])).toEqual([1, -1]);
+  const distances = drawn.map(({ query, key }) => query - key);
+  expect(headScores([gainsOf(shares, distances)])).toEqual([1, -1]);
+  expect(slowShift(shares[0], distances, 5, 30)).toBeGreaterThan(0.1);
+  expect(slowShift(shares[1], distances, 5, 30)).toBeLessThan(-0.1);
 });
 
 test("scores are split and heads removed in a real model", async () => {
