@@ -16,11 +16,12 @@ class Sequencer extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    maxWorkers: 3, // on two cores: much of the time of commands and browsers is waiting
     sequence: { sequencer: Sequencer },
     reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/fault/reporter.ts"] : [])],
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, testTimeout: 60_000 } },
+      // Most of a short file's time would be loading modules anew.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, isolate: false, testTimeout: 60_000 } },
       { test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000 } },
       { test: { name: "kernels", include: ["test/kernels/**/*.test.ts"], pool, testTimeout: 60_000 } },
       {
