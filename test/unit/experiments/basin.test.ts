@@ -22,6 +22,7 @@ import { descending, endsFirst, place } from "../../../loaders/experiments/basin
 import { arrange, listPrompt } from "../../../loaders/experiments/basin/prompt.js";
 import { basin } from "../../../loaders/experiments/basin.js";
 import { records } from "../../../loaders/prompts/records.js";
+import { full } from "../../full.js";
 import { expectCases } from "./cases.js";
 import { characterTokenizer, runSmall } from "./subject.js";
 
@@ -306,8 +307,7 @@ describe("the experiment", () => {
     expect(positions("best first")).toEqual([1, 1, 1, 1]);
     expect(positions("best last")).toEqual([5, 5, 5, 5]);
 
-    const again = await runSmall(basin, small, inputs);
-    expect(again.tables).toEqual(first.tables);
+    if (full) expect((await runSmall(basin, small, inputs)).tables).toEqual(first.tables);
   }, 60_000);
 
   test("runs without a start token", async () => {

@@ -28,6 +28,7 @@ import { planRetrieval } from "../../../loaders/experiments/positional-bias/retr
 import { drift, readField } from "../../../loaders/experiments/positional-bias/score-field.js";
 import { positionalBias } from "../../../loaders/experiments/positional-bias.js";
 import { lookups } from "../../../loaders/prompts/records.js";
+import { full } from "../../full.js";
 import { expectCases } from "./cases.js";
 import { characterTokenizer, runSmall, texts } from "./subject.js";
 
@@ -395,8 +396,7 @@ describe("the experiment", () => {
 
     await expectCases(first, 6);
 
-    const again = await runSmall(positionalBias, small, inputs);
-    expect(again.tables).toEqual(first.tables);
+    if (full) expect((await runSmall(positionalBias, small, inputs)).tables).toEqual(first.tables);
   }, 120_000);
 
   test("leaves out what a table of learned positions cannot hold, and needs no start token", () => {
