@@ -1,5 +1,6 @@
 /** Queries, keys and values as a forward pass gives them: attention computed from them must be that of transformers. */
 import { expect, test } from "vitest";
+import { GpuDecoder } from "../../engine/kernels/fused.js";
 import { Model } from "../../engine/model.js";
 import { backend, field, goldenCheckpoint, goldenReference, largestError, rowOf } from "./golden.js";
 
@@ -40,3 +41,12 @@ test.each(["llama", "gpt2"])(
     }
   },
 );
+
+test("the kernels, which keep them on the GPU, do not take such a request", async () => {
+  const model = await Model.load(await goldenCheckpoint("gemma2"), await backend("cpu"));
+  const decoder = new GpuDecoder(model.architecture, model.backend, {} as GPUDevice, model.weights);
+  const ids = Int32Array.of(1, 2, 3);
+  expect(decoder.accepts({ ids }, { norms: true })).toBe(true);
+  expect(decoder.accepts({ ids }, { norms: true, vectors: true })).toBe(false);
+  await model.release();
+});
