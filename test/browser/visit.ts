@@ -19,13 +19,13 @@ export interface Visit {
 }
 
 /** Pages of one context share a process, and with it what of the site is loaded and compiled. */
-const contexts = new WeakMap<Browser, Promise<BrowserContext>>();
+const contexts = new WeakMap<Browser, BrowserContext>();
 
 /** Opens an address and waits until it has drawn its charts and come to rest. */
 export async function visit(browser: Browser, address: string, scheme: Scheme, width: number): Promise<Visit> {
-  const isFirst = !contexts.has(browser);
-  const context = await (contexts.get(browser) ?? browser.newContext());
-  contexts.set(browser, Promise.resolve(context));
+  const shared = contexts.get(browser);
+  const context = shared ?? (await browser.newContext());
+  contexts.set(browser, context);
   const page = await context.newPage();
   await page.emulateMedia({ colorScheme: scheme });
   await page.setViewportSize({ width, height: width < 600 ? 740 : 900 });
@@ -47,7 +47,7 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
   await settled(page);
   const close = async () => {
     await context.setOffline(false);
-    if (!isFirst) await page.close(); // the first stays, for others to share its process
+    if (shared) await page.close(); // the first stays, for others to share its process
   };
   return { page, troubles, close };
 }

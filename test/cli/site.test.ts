@@ -68,7 +68,8 @@ describe("a build", () => {
     expect(site()).toEqual(before);
   });
 
-  test("that is killed leaves the last site, and is not in the way of the next", async () => {
+  // test/fault/site.test.ts kills builds at other moments.
+  test.runIf(full)("that is killed leaves the last site, and is not in the way of the next", async () => {
     const before = site();
     const build = project.start("build");
     await sleep(1500);
@@ -290,6 +291,13 @@ describe("a preview", () => {
     expect(status).toBe(200);
     expect(body.toString()).toMatch(/<html lang="en">/);
     expect(await question()).toBe("How many are there?");
+  });
+
+  test("answers the search as the built site does", async () => {
+    const { status, body } = await get(`${address}search.json`);
+    expect(status).toBe(200);
+    expect(body.toString()).toBe(site().get("search.json")?.toString());
+    expect(body.toString()).toContain("All of them");
   });
 
   test("answers only its own pages", async () => {

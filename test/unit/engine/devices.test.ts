@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../../../engine/backend.js";
 import { Graph } from "../../../engine/graph.js";
 import { entropy } from "../../../engine/metrics/rows.js";
@@ -60,6 +60,9 @@ test("a device that computes something else fails it", async () => {
 describe("webgpu", () => {
   beforeAll(() => {
     vi.stubEnv("OBSERVATORY_SWIFTSHADER", "1");
+  });
+  afterAll(() => {
+    vi.unstubAllEnvs();
   });
 
   test("on a software adapter lets kernels share its device, and passes its self-check", {
