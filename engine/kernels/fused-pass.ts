@@ -96,13 +96,14 @@ export class FusedPass {
     const norms = ["residual norm", "residual sum", ...(last ? [] : ["queries norm", "keys norm", "values norm"])];
     const fetches = this.request.norms ? [...names, ...norms] : names;
     const outputs: Record<string, Tensor>[] = [];
+    const gate = mixed && this.#gate(layer - 1);
     for (const [i, chunk] of this.#chunks.entries()) {
       const feeds: Feeds = { ...chunk.positions };
       const slice = mixed && this.#slice(mixed, chunk);
-      if (slice) {
+      if (slice && gate) {
         feeds.mixed = slice.tensor;
         feeds["previous residual"] = residual[i];
-        feeds.gate = this.#gate(layer - 1);
+        feeds.gate = gate;
       } else {
         feeds.ids = new this.#Tensor("int32", this.prompt.ids.slice(chunk.start, chunk.end), [chunk.end - chunk.start]);
       }
@@ -112,6 +113,7 @@ export class FusedPass {
       if (this.request.norms) this.#collector.norms(layer, chunk.start, output);
       outputs.push(output);
     }
+    gate?.dispose();
     const streams = outputs.map(({ residual }) => residual);
     return { residual: streams, projected: last ? undefined : this.#project(outputs) };
   }
@@ -140,7 +142,7 @@ export class FusedPass {
   #gate(layer: number): Tensor {
     const { heads } = this.decoder.architecture;
     const gates = Float32Array.from({ length: heads }, (_, head) => at(this.prompt.headGate, layer, head));
-    return new this.#Tensor("float32", gates, [heads, 1, 1]);
+    return this.#onGpu(this.gpu.upload(gates), [heads, 1, 1]);
   }
 
   /** A chunk's rows of [heads, tokens, size]. */

@@ -37,6 +37,12 @@ export interface RunOptions {
 
 const gpus = new WeakMap<GPUDevice, Promise<Gpu>>();
 
+function keep(idle: Map<number, GPUBuffer[]>, buffer: GPUBuffer): void {
+  const same = idle.get(buffer.size) ?? [];
+  same.push(buffer);
+  idle.set(buffer.size, same);
+}
+
 export class Gpu {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #align: number;
@@ -83,15 +89,18 @@ export class Gpu {
 
   /** Takes a buffer of `buffer` or `upload` back; work that was submitted before still finds its contents. */
   recycle(buffer: GPUBuffer): void {
-    const same = this.#idle.get(buffer.size) ?? [];
-    same.push(buffer);
-    this.#idle.set(buffer.size, same);
+    keep(this.#idle, buffer);
   }
+
+  /** Buffers to read through, likewise. */
+  readonly #staging = new Map<number, GPUBuffer[]>();
 
   /** Frees the memory of buffers that were recycled. */
   trim(): void {
-    for (const buffers of this.#idle.values()) for (const buffer of buffers) buffer.destroy();
-    this.#idle.clear();
+    for (const idle of [this.#idle, this.#staging]) {
+      for (const buffers of idle.values()) for (const buffer of buffers) buffer.destroy();
+      idle.clear();
+    }
   }
 
   upload(data: Float32Array | Uint32Array | Int32Array | Uint16Array): GPUBuffer {
@@ -154,19 +163,22 @@ export class Gpu {
   async read(buffer: GPUBuffer, bytes: number, offset = 0): Promise<ArrayBuffer> {
     const { device } = this;
     const size = Math.ceil(bytes / 4) * 4;
-    const staging = device.createBuffer({ size, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    const usage = GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ;
+    const staging = this.#staging.get(size)?.pop() ?? device.createBuffer({ size, usage });
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(buffer, offset, staging, 0, size);
     device.queue.submit([encoder.finish()]);
     try {
       await staging.mapAsync(GPUMapMode.READ);
       this.check();
-      return staging.getMappedRange().slice(0, bytes);
+      const contents = staging.getMappedRange().slice(0, bytes);
+      staging.unmap();
+      keep(this.#staging, staging);
+      return contents;
     } catch (error) {
+      staging.destroy();
       this.check(); // says why, where the device says it
       throw error;
-    } finally {
-      staging.destroy();
     }
   }
 
