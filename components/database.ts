@@ -61,11 +61,14 @@ function pageInstance(): Promise<duckdb.AsyncDuckDB> {
 // Starting takes most of the time to the first chart: begin while the page still loads its other modules.
 if (!arePrepared) pageInstance();
 
-/** How long the start waits, at most, for the page to have drawn what was prepared. */
-const startAfter = 1000; // ms
+/** Time for charts to be drawn from what was prepared, before DuckDB takes the processor. */
+const drawing = 700; // ms
 
-const whenIdle = (start: () => void) =>
-  "requestIdleCallback" in globalThis ? requestIdleCallback(start, { timeout: startAfter }) : setTimeout(start, 200);
+const whenDrawn = (start: () => void) =>
+  setTimeout(
+    () => ("requestIdleCallback" in globalThis ? requestIdleCallback(start, { timeout: drawing }) : start()),
+    drawing,
+  );
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
 function fileName(href: string): string {
@@ -261,7 +264,7 @@ export class Database {
   async #prepared(sql: string, files: ReadonlyMap<string, DataFile>): Promise<Table | undefined> {
     if (!arePrepared) return undefined;
     const found = await preparedAnswer(sql, new Map([...files].map(([name, { hash }]) => [name, hash])));
-    if (found) whenIdle(() => this.#closed.signal.aborted || this.#start());
+    if (found) whenDrawn(() => this.#closed.signal.aborted || this.#start());
     return found;
   }
 

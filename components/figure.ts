@@ -91,7 +91,8 @@ class FigureView {
   update(options: FigureOptions): void {
     const turn = ++this.#turn;
     this.element.setAttribute("aria-busy", "true");
-    if (turn === 1) this.#write(typeof options.claim === "string" ? options.claim : "", options.note);
+    if (turn === 1)
+      this.#write(typeof options.claim === "string" ? options.claim : announced(options.id), options.note);
     this.#running = this.#running.then(async () => {
       if (turn !== this.#turn) return;
       await this.#run(options);
@@ -260,6 +261,9 @@ class FigureView {
     this.#chart.dispose();
   }
 }
+
+/** The sentence that the build wrote into the page: it stands until the rows have come. */
+const announced = (id: string) => document.querySelector(`[data-figure="${CSS.escape(id)}"] .claim`)?.textContent ?? "";
 
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 

@@ -42,7 +42,8 @@ export function warning({ model, stale }: Passport): string | undefined {
   return undefined;
 }
 
-function line({ model, device, machine, commit, clean, key, date }: Passport): string {
+/** What stands under a figure. */
+export function passportLine({ model, device, machine, commit, clean, key, date }: Passport): string {
   const parts = [
     model?.name,
     device?.name,
@@ -70,7 +71,7 @@ function list(value: Json): HTMLElement {
 /** The line and, opened, the whole passport. */
 export function passportElement(passport: Passport): HTMLElement {
   const whole = element("div", { class: "passport-whole", tabindex: 0, role: "region", "aria-label": "Passport" });
-  const node = element("details", { class: "passport" }, element("summary", {}, line(passport)), whole);
+  const node = element("details", { class: "passport" }, element("summary", {}, passportLine(passport)), whole);
   node.addEventListener("toggle", () => whole.replaceChildren(list(passport as Json)), { once: true });
   return node;
 }

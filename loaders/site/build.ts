@@ -114,7 +114,8 @@ async function polishPages(pages: readonly string[], contents: ReadonlyMap<strin
   await writeSearchIndex(staging, pages);
   const answers = await writeAnswers(staging, contents);
   for (const page of pages) {
-    const tables = [...(contents.get(page)?.tables.values() ?? [])];
-    await writeFile(join(staging, page), await publishable(page, read, { answers: answers.get(page), tables }));
+    const content = contents.get(page);
+    const prepared = content && { content, answers: answers.get(page)! };
+    await writeFile(join(staging, page), await publishable(page, read, prepared));
   }
 }

@@ -8,8 +8,10 @@ import {
   type DefaultTreeAdapterTypes as Tree,
   defaultTreeAdapter as tree,
 } from "parse5";
+import { addFirstLook } from "./first-look.js";
 import { makeStandalone } from "./not-found.js";
 import { FORMATS } from "./notebook/formats.js";
+import type { PageContent } from "./notebook/page.js";
 import { addPlaceholders } from "./placeholders.js";
 import { addPolicy } from "./policy.js";
 
@@ -21,41 +23,45 @@ export function polish(text: string): string {
 
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
- * policy forbids). `read` gives the text of a file of the site; a page with prepared answers is there as a notebook, too.
+ * policy forbids). `read` gives the text of a file of the site; a page whose content is known is there as a notebook, too.
  */
 export async function publishable(
   file: string,
   read: (path: string) => Promise<string>,
-  { answers, tables }: Prepared,
+  prepared?: Prepared,
 ): Promise<string> {
-  const document = polished(await read(file), answers !== undefined);
-  if (answers) {
+  const document = polished(await read(file), prepared !== undefined);
+  if (prepared) {
     addDownloads(document, basename(file, ".html"));
-    loadAhead(document, answers, tables);
+    loadAhead(document, prepared);
+    addFirstLook(document, prepared.content);
   }
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
   return serialize(document);
 }
 
-/** What a page finds beside it, by paths below the site. */
+/** What the build knows of a page that is also a notebook. */
 export interface Prepared {
-  readonly answers?: string;
-  /** Of the Arrow files of the page. */
-  readonly tables: readonly string[];
+  readonly content: PageContent;
+  /** The path of its prepared answers, below the site. */
+  readonly answers: string;
 }
 
 /** The data travel while the page's modules do. */
-function loadAhead(document: Tree.Document, answers: string, tables: readonly string[]): void {
+function loadAhead(document: Tree.Document, { answers, content: { tables } }: Prepared): void {
   const head = [...elements(document)].find(({ tagName }) => tagName === "head");
   const link = (href: string, more: Record<string, string> = {}) =>
     elementOf("link", { rel: "preload", as: "fetch", crossorigin: "anonymous", href, ...more });
   if (head)
-    for (const node of [link(`./${answers}`, { "data-answers": "" }), ...tables.map((path) => link(path))])
+    for (const node of [
+      link(`./${answers}`, { "data-answers": "" }),
+      ...Array.from(tables.values(), (path) => link(path)),
+    ])
       tree.appendChild(head, node);
 }
 
-function elementOf(name: string, attributes: Readonly<Record<string, string>>): Tree.Element {
+export function elementOf(name: string, attributes: Readonly<Record<string, string>>): Tree.Element {
   return tree.createElement(
     name,
     html.NS.HTML,

@@ -50,7 +50,7 @@ function roomOf(cell: string): Room {
   return { height: Math.ceil(controls / 3) * room.controls + charts, narrow: narrow + charts };
 }
 
-function* comments(node: Tree.ParentNode): Generator<Tree.CommentNode> {
+export function* comments(node: Tree.ParentNode): Generator<Tree.CommentNode> {
   for (const child of node.childNodes) {
     if (tree.isCommentNode(child)) yield child;
     else if (tree.isElementNode(child)) yield* comments(child);

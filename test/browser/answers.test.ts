@@ -40,3 +40,25 @@ test.each(full ? ["", "entropy", "sinks", "basin", "positional-bias", "model"] :
     expect(withoutDatabase).toEqual(withoutAnswers);
   },
 );
+
+test("a page says its findings and the numbers of its text without any script", async () => {
+  const said = async (javaScriptEnabled: boolean) => {
+    const context = await browser.newContext({ javaScriptEnabled });
+    try {
+      const page = await context.newPage();
+      await page.goto(`${site}basin`);
+      if (javaScriptEnabled) await settled(page);
+      const texts = (selector: string) => page.locator(selector).allTextContents();
+      return {
+        claims: await texts("main .claim"),
+        notes: await texts("main .figure .note"),
+        paragraphs: await texts("main > p"),
+      };
+    } finally {
+      await context.close();
+    }
+  };
+  const without = await said(false);
+  expect(without.claims.length).toBeGreaterThan(5);
+  expect(without).toEqual(await said(true));
+});

@@ -1,5 +1,6 @@
 /** A page as a sequence of text and charts, from which every format is written. */
-import type { PageContent, ShownFigure, ShownVerdicts } from "./page.js";
+import type { PageContent } from "./page.js";
+import type { ShownFigure, ShownVerdicts } from "./shown.js";
 import { piecesOf } from "./source.js";
 
 export type Part = { readonly kind: "text"; readonly text: string } | ShownFigure | ShownVerdicts;
@@ -8,10 +9,10 @@ export type Part = { readonly kind: "text"; readonly text: string } | ShownFigur
 export function partsOf(markdown: string, { cells }: PageContent): Part[] {
   const pieces = piecesOf(markdown);
   const code = pieces.filter(({ kind }) => kind !== "text").length;
-  if (code !== cells.length) throw new Error(`it has ${cells.length} cells, but its Markdown has ${code}`);
+  if (code !== cells.size) throw new Error(`it has ${cells.size} cells, but its Markdown has ${code}`);
   const parts: Part[] = [];
   let text = "";
-  let next = 0;
+  const inOrder = cells.values();
   const endText = () => {
     const plain = withoutFrames(text);
     if (plain) parts.push({ kind: "text", text: plain });
@@ -22,9 +23,9 @@ export function partsOf(markdown: string, { cells }: PageContent): Part[] {
       text += piece.text;
       continue;
     }
-    for (const shown of cells[next++]) {
+    for (const shown of inOrder.next().value ?? []) {
       if (shown.kind === "text") text += shown.text;
-      else {
+      else if (shown.kind !== "control" && shown.kind !== "live") {
         endText();
         parts.push(shown);
       }

@@ -4,7 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { type Part, verdictText } from "./content.js";
-import type { PageContent, ShownFigure } from "./page.js";
+import type { PageContent } from "./page.js";
+import type { ShownFigure } from "./shown.js";
 
 /** What JupyterLab 4 draws; a Vega-Lite of version 6 with the parts that our charts use is one of version 5, too. */
 const VEGA_LITE = "application/vnd.vegalite.v5+json";

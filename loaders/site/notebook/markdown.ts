@@ -1,6 +1,6 @@
 /** A page as Markdown that stands on its own: text, sentences of the charts, their queries and their first rows. */
 import { type Part, verdictText } from "./content.js";
-import type { ShownFigure } from "./page.js";
+import type { ShownFigure } from "./shown.js";
 
 const ROWS_SHOWN = 20;
 

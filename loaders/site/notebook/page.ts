@@ -10,24 +10,7 @@ import { parse } from "parse5";
 import { sha256 } from "../../store/code.js";
 import { attribute, elements, textOf } from "../html.js";
 import type { NodeAnswer, NodeDatabase, Row } from "./database.js";
-
-/** A chart, as the page's code describes it. */
-export interface ShownFigure {
-  readonly kind: "figure";
-  readonly claim: string;
-  readonly note?: string;
-  readonly sql: string;
-  readonly rows: readonly Row[];
-  /** Whole Vega-Lite, but for the rows. */
-  readonly spec: object;
-}
-
-export interface ShownVerdicts {
-  readonly kind: "verdicts";
-  readonly rows: readonly Row[];
-}
-
-export type Shown = ShownFigure | ShownVerdicts | { readonly kind: "text"; readonly text: string };
+import type { Shown, ShownControl, ShownFigure, ShownLive, ShownVerdicts } from "./shown.js";
 
 /** The parts of a passport that a citation names. */
 export interface CitedPassport {
@@ -46,8 +29,8 @@ export interface PageAnswer extends NodeAnswer {
 }
 
 export interface PageContent {
-  /** What each cell shows, in the order of the page. */
-  readonly cells: readonly (readonly Shown[])[];
+  /** What each cell shows, by its id, in the order of the page. */
+  readonly cells: ReadonlyMap<string, readonly Shown[]>;
   /** Addresses of the Arrow files, relative to the page, by the name of their table. */
   readonly tables: ReadonlyMap<string, string>;
   /** Every query that it asks at first. */
@@ -58,6 +41,7 @@ export interface PageContent {
 
 /** A cell as Framework compiles it. */
 interface Cell {
+  readonly id: string;
   readonly inputs?: readonly string[];
   readonly outputs?: readonly string[];
   readonly body: (...inputs: unknown[]) => unknown;
@@ -65,6 +49,8 @@ interface Cell {
 
 /** What pages give to `figure`; components/figure.ts describes it. */
 interface FigureOptions {
+  readonly id: string;
+  readonly table: string | readonly string[];
   readonly claim: string | ((rows: readonly Row[]) => string);
   readonly sql: string;
   readonly params?: Readonly<Record<string, unknown>>;
@@ -72,6 +58,7 @@ interface FigureOptions {
   readonly height?: number;
   readonly note?: string;
   readonly select?: { readonly value: unknown };
+  readonly compact?: boolean;
 }
 
 /** The functions of the site that are run as they are, because they need no document. */
@@ -79,6 +66,7 @@ interface SiteFunctions {
   bind(sql: string, parameters?: FigureOptions["params"]): string;
   outdent(sql: string): string;
   complete(unit: object, sheet: object): object;
+  passportLine(passport: object): string;
   namedIn(sql: string, tables: Iterable<string>): string[];
   answerKey(sql: string, files: ReadonlyMap<string, string>): Promise<string>;
 }
@@ -86,7 +74,7 @@ interface SiteFunctions {
 type Names = Readonly<Record<string, unknown>>;
 
 /** Components that need no document. What the engine has needs none either. */
-const PURE = ["format", "palette", "specs", "triangle"];
+const PURE = ["agreement", "format", "palette", "specs", "triangle"];
 
 /** Pixels: the width of a cell's output. */
 const WIDTH = 640;
@@ -118,16 +106,12 @@ export async function readPage(folder: string, file: string, db: NodeDatabase): 
   const scripts = [...elements(parse(await readFile(join(folder, file), "utf8")))];
   const modules = scripts.filter((element) => attribute(element, "type") === "module").map(textOf);
   const code = modules.find((text) => /^define\(/m.test(text)) ?? "";
-  const { bind, outdent } = (await siteModule(folder, "sql")) as Pick<SiteFunctions, "bind" | "outdent">;
-  const { complete } = (await siteModule(folder, "complete")) as Pick<SiteFunctions, "complete">;
-  const { namedIn, answerKey } = (await siteModule(folder, "answer-key")) as Pick<
-    SiteFunctions,
-    "namedIn" | "answerKey"
-  >;
-  return new Page(folder, db, { bind, outdent, complete, namedIn, answerKey }).run(code);
+  const parts = ["sql", "complete", "passport", "answer-key"].map((name) => siteModule(folder, name));
+  const functions = Object.assign({}, ...(await Promise.all(parts))) as SiteFunctions;
+  return new Page(folder, db, functions).run(code);
 }
 
-async function siteModule(folder: string, name: string): Promise<unknown> {
+async function siteModule(folder: string, name: string): Promise<object> {
   const components = join(folder, "_import/components");
   const file = (await readdir(components)).find((file) => file.startsWith(`${name}.`));
   if (!file) throw new Error(`The site has no module ${name}.`);
@@ -142,6 +126,7 @@ class Page {
   readonly #tables = new Map<string, string>();
   readonly #hashes = new Map<string, string>();
   readonly #passports = new Map<string, CitedPassport>();
+  readonly #passportOf = new Map<string, CitedPassport>(); // by table
   readonly #answers = new Map<string, NodeAnswer>();
   readonly #results = new Map<Cell, Promise<unknown>>();
   readonly #shown = new Map<Cell, Shown[]>();
@@ -164,7 +149,7 @@ class Page {
     );
     for (const cell of cells) for (const name of cell.outputs ?? []) this.#owners.set(name, cell);
     for (const cell of cells) await this.#result(cell);
-    const shown = cells.map((cell) => this.#shown.get(cell) ?? []);
+    const shown = new Map(cells.map((cell) => [cell.id, this.#shown.get(cell) ?? []]));
     const answers = [...this.#answers].map(async ([sql, answer]) => {
       const files = this.#site
         .namedIn(sql, this.#tables.keys())
@@ -230,11 +215,8 @@ class Page {
       verdictLists: (_: unknown, sources: readonly { readonly table: string }[]) =>
         this.#verdicts(sources.map(({ table }) => table)),
     },
-    controls: {
-      slider: ({ min, value = min }: { min: number; value?: number }) => ({ value }),
-      choice: ({ options, value = options[0] }: { options: unknown[]; value?: unknown }) => ({ value }),
-      toggle: ({ value = false }: { value?: boolean }) => ({ value }),
-    },
+    live: { live },
+    controls: { slider, choice, toggle },
   };
 
   async #database(files: Readonly<Record<string, string>>): Promise<object> {
@@ -247,7 +229,9 @@ class Page {
       const metadata = RecordBatchReader.from(bytes).open().schema.metadata.get("passport");
       if (metadata === undefined) continue;
       const passport = JSON.parse(metadata) as CitedPassport;
-      this.#passports.set(passport.key, passport);
+      const same = this.#passports.get(passport.key) ?? passport; // tables of one run have one
+      this.#passports.set(passport.key, same);
+      this.#passportOf.set(name, same);
       parameters.set(name, passport.parameters);
     }
     return {
@@ -256,17 +240,23 @@ class Page {
     };
   }
 
-  #figure({ claim, sql, params, spec, height, note, select }: FigureOptions): ShownFigure & { value: unknown } {
+  #figure(options: FigureOptions): ShownFigure & { value: unknown } {
+    const { id, table, claim, sql, params, spec, height, note, select, compact } = options;
     const bound = this.#site.bind(this.#site.outdent(sql.trim()), params);
     const rows = this.#query(bound);
     const unit = typeof spec === "function" ? spec({ width: WIDTH, mode: "light", rows }) : spec;
+    const tables = typeof table === "string" ? [table] : table;
+    const passports = new Set(tables.flatMap((name) => this.#passportOf.get(name) ?? []));
     return {
       kind: "figure",
+      id,
       claim: typeof claim === "string" ? claim : claim(rows),
       note,
       sql: bound,
       rows,
       spec: this.#site.complete(unit, { width: WIDTH, height, mode: "light" }),
+      height,
+      foot: [...Array.from(passports, this.#site.passportLine), ...(compact ? [] : ["Data and query"])],
       value: select?.value,
     };
   }
@@ -276,9 +266,43 @@ class Page {
   }
 }
 
-/** Nothing for a control, whose value is in the text and in the queries. */
+const KINDS: ReadonlySet<string> = new Set<Shown["kind"]>(["figure", "live", "verdicts", "control"]);
+
 function shownOf(value: unknown): Shown[] {
   if (typeof value === "string" || typeof value === "number") return [{ kind: "text", text: String(value) }];
   if (typeof value !== "object" || value === null || !("kind" in value)) return [];
-  return value.kind === "figure" || value.kind === "verdicts" ? [value as ShownFigure | ShownVerdicts] : [];
+  return KINDS.has(String(value.kind)) ? [value as Shown] : [];
+}
+
+/** What pages give to `live`; components/live.ts describes it. */
+type LiveOptions = Pick<FigureOptions, "id" | "height" | "note"> & {
+  readonly rows: readonly Row[];
+  readonly claim: (rows: readonly Row[]) => string;
+};
+
+function live({ id, rows, claim, height, note }: LiveOptions): ShownLive {
+  return { kind: "live", id, claim: claim(rows), height, note };
+}
+
+/** What pages give to controls; components/controls.ts describes it. */
+interface ControlOptions {
+  readonly label: string;
+  readonly min?: number;
+  readonly options?: readonly unknown[];
+  readonly value?: unknown;
+  readonly format?: (value: unknown) => string;
+  readonly as?: "radio" | "menu";
+}
+
+function slider({ label, min, value = min, format = String }: ControlOptions): ShownControl {
+  return { kind: "control", control: "slider", label, options: [], text: format(value), value };
+}
+
+function choice({ label, options = [], value = options[0], format = String, as }: ControlOptions): ShownControl {
+  const control = as ?? (options.length <= 4 ? "radio" : "menu");
+  return { kind: "control", control, label, options: options.map((one) => format(one)), text: format(value), value };
+}
+
+function toggle({ label, value = false }: ControlOptions): ShownControl {
+  return { kind: "control", control: "toggle", label, options: [], text: "", value };
 }
