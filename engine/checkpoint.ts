@@ -3,6 +3,7 @@ import { type Architecture, type Family, tensorsOf } from "./architecture.js";
 import { Config } from "./config.js";
 import { UserError } from "./errors.js";
 import { familyOf } from "./families/index.js";
+import { isOutputLayer } from "./families/parts.js";
 import { type Json, parseJson, readWhole } from "./json.js";
 import { Safetensors } from "./safetensors.js";
 import type { ByteSource } from "./source.js";
@@ -47,6 +48,7 @@ export async function openCheckpoint(source: ByteSource): Promise<Checkpoint> {
   const { bytes, config, family, architecture } = await readConfig(source);
   const weights = await Safetensors.open(source);
   const stored = matchTensors(architecture, family, weights);
+  await refuseOtherHead(architecture, weights, stored);
   return {
     name: source.name,
     config,
@@ -91,6 +93,22 @@ function matchTensors(architecture: Architecture, family: Family, weights: Safet
     }
   }
   return stored;
+}
+
+/** Libraries disagree about which counts where a tied model's file holds an output layer that is not its embedding. */
+async function refuseOtherHead(
+  { embedding, head }: Architecture,
+  weights: Safetensors,
+  stored: ReadonlyMap<string, string>,
+): Promise<void> {
+  const embedded = stored.get(embedding.weight);
+  if (embedded === undefined || head.linear.weight !== embedding.weight) return;
+  for (const name of weights.entries.keys()) {
+    if (!isOutputLayer(name) || (await weights.equal(name, embedded))) continue;
+    throw new UserError(
+      `${weights.source.name}: ${name} differs from ${embedded}, but config.json ties them; set tie_word_embeddings to false for the former, or remove it from the file for the latter.`,
+    );
+  }
 }
 
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

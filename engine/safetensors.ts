@@ -109,6 +109,21 @@ export class Safetensors {
     return path === undefined ? undefined : { path, start, end };
   }
 
+  /** Whether two tensors hold the same bytes. */
+  async equal(one: string, other: string): Promise<boolean> {
+    const [a, b] = [this.#entry(one), this.#entry(other)];
+    const length = a.end - a.start;
+    if (a.dtype !== b.dtype || b.end - b.start !== length) return false;
+    for (let from = 0; from < length; from += slice) {
+      const to = Math.min(from + slice, length);
+      const parts = await Promise.all(
+        [a, b].map(({ file, start }) => this.source.read(file, start + from, start + to)),
+      );
+      if (parts[0].some((byte, i) => byte !== parts[1][i])) return false;
+    }
+    return true;
+  }
+
   #entry(name: string): TensorEntry {
     const entry = this.entries.get(name);
     if (!entry) throw new UserError(`${this.source.name} has no tensor ${name}.`);

@@ -88,9 +88,11 @@ export function windows(
 /** Buffers that older library versions saved: rotary frequencies and causal masks. */
 const buffers = /(^|\.)(rotary_emb\.inv_freq|(attn|attention)\.(masked_)?bias)$/;
 
+export const isOutputLayer = (tensor: string): boolean => /^(lm_head|embed_out)\.weight$/.test(tensor);
+
 /** A saved buffer, or a copy of an embedding that is the output layer too. */
 export const ignoresBuffers = (tensor: string, { head, embedding }: Architecture): boolean =>
-  buffers.test(tensor) || (/^(lm_head|embed_out)\.weight$/.test(tensor) && head.linear.weight === embedding.weight);
+  buffers.test(tensor) || (isOutputLayer(tensor) && head.linear.weight === embedding.weight);
 
 /**
  * Slopes of ALiBi (Press et al. 2021, https://arxiv.org/abs/2108.12409) as BLOOM and Falcon take them: powers of

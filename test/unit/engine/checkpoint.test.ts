@@ -97,8 +97,21 @@ describe("tensors", () => {
 
   test("that change nothing may be there: a head beside tied embeddings", async () => {
     expect((await opened("llama")).architecture.head.linear.weight).toBe("lm_head.weight");
-    const tied = await opened("llama", { tie_word_embeddings: true });
+    const files = await goldenFiles("llama");
+    const { header, values } = takeApart(files["model.safetensors"]);
+    const at = (name: string) => header[name].data_offsets;
+    values.copyWithin(at("lm_head.weight")[0], ...at("model.embed_tokens.weight"));
+    const config = { ...JSON.parse(new TextDecoder().decode(files["config.json"])), tie_word_embeddings: true };
+    const tied = await openCheckpoint(
+      memorySource({ "config.json": json(config), "model.safetensors": putTogether(header, values) }),
+    );
     expect(tied.architecture.head.linear.weight).toBe("model.embed_tokens.weight");
+  });
+
+  test("that leave open which output layer counts are refused: another head beside tied embeddings", async () => {
+    await expect(opened("llama", { tie_word_embeddings: true })).rejects.toThrow(
+      /lm_head.weight differs from model.embed_tokens.weight, but config.json ties them; set tie_word_embeddings to false/,
+    );
   });
 });
 
