@@ -2,7 +2,7 @@
 import { UserError } from "../../engine/errors.js";
 import { Random } from "../../engine/random.js";
 import type { Tokenizer } from "../../engine/tokenizer.js";
-import { arrange, type ListPrompt, listPrompt } from "../experiments/basin/prompt.js";
+import { arrange, type ListPrompt, listPrompt } from "./list-prompt.js";
 import { factLists } from "./records.js";
 
 export interface Lists {

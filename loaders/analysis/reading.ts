@@ -3,7 +3,7 @@ import type { Broadcast } from "../../engine/forward.js";
 import { mean } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import type { Judgement } from "../experiment.js";
-import type { ListPrompt } from "../experiments/basin/prompt.js";
+import type { ListPrompt } from "./list-prompt.js";
 import { score } from "./questions.js";
 
 export const tasks = ["context", "text"] as const;

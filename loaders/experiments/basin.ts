@@ -17,13 +17,13 @@ import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import type { Tokenizer } from "../../engine/tokenizer.js";
 import { type Case, cases, caseTables, caseTokens } from "../analysis/cases.js";
+import { type Arrangement, arrange, type ListPrompt, listPrompt } from "../analysis/list-prompt.js";
 import { type FactList, factLists, type Item } from "../analysis/records.js";
 import type { Experiment } from "../experiment.js";
 import { batch } from "../table.js";
 import { massOf, requestFor, type Unit, unitOf } from "./basin/attention.js";
 import { type Answer, type Condition, chosenLayer, claims, type Evidence, type Lists } from "./basin/claims.js";
 import { reorder } from "./basin/order.js";
-import { type Arrangement, arrange, type ListPrompt, listPrompt } from "./basin/prompt.js";
 import {
   answers,
   attentionTables,

@@ -5,8 +5,8 @@
  */
 import type { Forward, Request } from "../../../engine/forward.js";
 import { mean } from "../../../engine/interval.js";
+import type { Arrangement, ListPrompt } from "../../analysis/list-prompt.js";
 import { score } from "../../analysis/questions.js";
-import type { Arrangement, ListPrompt } from "./prompt.js";
 
 /** Whose attention: all tokens of the question with its template, or only the last one, which predicts the answer. */
 export const queries = ["question", "answer"] as const;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../../engine/errors.js";
 import { Random } from "../../../engine/random.js";
+import { arrange, listPrompt } from "../../../loaders/analysis/list-prompt.js";
 import { factLists } from "../../../loaders/analysis/records.js";
 import {
   basinLayer,
@@ -19,7 +20,6 @@ import {
   type Lists,
 } from "../../../loaders/experiments/basin/claims.js";
 import { descending, endsFirst, place } from "../../../loaders/experiments/basin/order.js";
-import { arrange, listPrompt } from "../../../loaders/experiments/basin/prompt.js";
 import { basin } from "../../../loaders/experiments/basin.js";
 import { records } from "../../../loaders/prompts/records.js";
 import { full } from "../../full.js";

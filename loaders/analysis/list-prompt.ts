@@ -1,8 +1,8 @@
 /** A list of items with questions after it: which items, in which order, with or without their delimiters. */
-import type { Random } from "../../../engine/random.js";
-import type { Tokenizer } from "../../../engine/tokenizer.js";
-import { askAll, type Questionnaire } from "../../analysis/questions.js";
-import { asking, delimited, type FactList, type Format, type Item, isAsked } from "../../analysis/records.js";
+import type { Random } from "../../engine/random.js";
+import type { Tokenizer } from "../../engine/tokenizer.js";
+import { askAll, type Questionnaire } from "./questions.js";
+import { asking, delimited, type FactList, type Format, type Item, isAsked } from "./records.js";
 
 export interface Arrangement {
   readonly format: Format;
