@@ -31,7 +31,7 @@ export function columnAgreement(experiment: string): Shown {
             count(*) FILTER (WHERE within AND share = 0) AS equal
           FROM own
         )
-      SELECT "table" || '.' || "column" AS name, if(within, 'within its tolerance', 'beyond it') AS state, share,
+      SELECT "table" || '.' || "column" AS name, if(within, 'within', 'beyond') AS state, share,
         if(share IS NULL OR unpaired > 0, greatest(10, 3 * max(share) OVER ()), greatest(share, ${EQUAL})) AS drawn,
         absolute, place, stored, again, differing, rows, unpaired, columns, agreeing, equal
       FROM own, total
@@ -40,7 +40,7 @@ export function columnAgreement(experiment: string): Shown {
       LIMIT ${DRAWN}`,
     params: { experiment },
     spec: ({ rows }) => dots(rows),
-    note: `Tolerated is what a column declares, or 0.0001 of the value or of 1, whichever is larger. Columns that are equal in every value stand at the left edge. Names and whole numbers have to be equal: a column of them is drawn only where it is not, at the right edge, as is one with rows that only one of the results has. At most ${DRAWN} columns are drawn, the farthest apart first.`,
+    note: `Largest difference of each column, divided by what is tolerated there: what it declares, or 0.0001 of the value or of 1, whichever is larger. Columns that are equal in every value stand at the left edge. Names and whole numbers have to be equal: a column of them is drawn only where it is not, at the right edge, as is one with rows that only one of the results has. At most ${DRAWN} columns are drawn, the farthest apart first.`,
   };
 }
 
@@ -67,7 +67,7 @@ export function claimAgreement(experiment: string): Shown {
     params: { experiment },
     spec: estimates({
       category: { field: "claim" },
-      value: { field: "distance", title: "Distance from the stored estimate, in half-widths of its interval" },
+      value: { field: "distance", title: "Half-widths from the stored estimate" },
       low: "distance_low",
       high: "distance_high",
       series: { field: "device" },
@@ -97,7 +97,7 @@ function aboutColumns(rows: readonly Row[]): string {
   if (equal === columns) return `All ${count(columns, "column")} are equal in every value.`;
   const same = `${number(equal)} of them in every value`;
   if (agreeing < columns) {
-    const beyond = rows.filter(({ state }) => state === "beyond it");
+    const beyond = rows.filter(({ state }) => state === "beyond");
     const named = beyond.slice(0, 3).map((row) => `${row.name} (${excess(row)})`);
     const others = columns - agreeing - named.length;
     const list = [...named, ...(others > 0 ? [`${number(others)} more`] : [])].join("; ");
@@ -155,7 +155,7 @@ function dots(rows: readonly Row[]): Unit {
           x: {
             field: "drawn",
             type: "quantitative",
-            title: "Largest difference ÷ what is tolerated (log scale)",
+            title: "Share of what is tolerated (log scale)",
             scale: { type: "log", domain: [EQUAL, Math.max(10, farthest)] },
             axis: { format: "~g", tickCount: 7 },
           },
@@ -163,7 +163,8 @@ function dots(rows: readonly Row[]): Unit {
             field: "state",
             type: "nominal",
             title: null,
-            scale: { domain: ["within its tolerance", "beyond it"] },
+            scale: { domain: ["within", "beyond"] },
+            ...(rows.every(({ state }) => state === "within") ? { legend: null } : {}),
           },
           tooltip: fields.map((field) => ({ field })),
         },
