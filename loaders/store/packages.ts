@@ -7,7 +7,18 @@ import { sha256 } from "./code.js";
 import { absent, replaceFile } from "./system.js";
 
 interface Lockfile {
+  readonly text: string;
+  readonly hash: string;
   readonly packages: Readonly<Record<string, { readonly version?: string }>>;
+}
+
+/** As it was read last: every experiment of a plan asks for it. */
+let lockfile: Lockfile | undefined;
+
+async function readLockfile(root: string): Promise<Lockfile> {
+  const text = await readFile(join(root, "package-lock.json"), "utf8");
+  if (lockfile?.text !== text) lockfile = { text, hash: sha256(text), packages: JSON.parse(text).packages };
+  return lockfile;
 }
 
 /** By import specifier: the places in the tree where npm put the packages behind it, as the lockfile names them. */
@@ -24,9 +35,8 @@ export async function packageVersions(
   specifiers: readonly string[],
   { root, cache }: PackageOptions,
 ): Promise<Record<string, string>> {
-  const text = await readFile(join(root, "package-lock.json"), "utf8");
-  const { packages }: Lockfile = JSON.parse(text);
-  const memory = join(cache, `${sha256(text)}.json`);
+  const { hash, packages } = await readLockfile(root);
+  const memory = join(cache, `${hash}.json`);
   const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
   const unknown = specifiers.filter((specifier) => !(specifier in known));
   const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
