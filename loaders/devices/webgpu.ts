@@ -21,7 +21,8 @@ export async function openWebgpu(adapter?: string): Promise<Backend> {
     description: {
       runtime: "onnxruntime-web",
       version: env.versions.web ?? "",
-      adapter: description,
+      adapter: dawn.name,
+      driver: description,
       architecture: `${vendor} ${architecture}`.trim(),
     },
     gpu: dawn.device,

@@ -32,6 +32,8 @@ export interface Dawn {
   readonly gpu: GPU;
   readonly adapter: GPUAdapter;
   readonly device: GPUDevice;
+  /** The GPU's name; what its driver says of itself where it is not clear which of several was taken. */
+  readonly name: string;
 }
 
 /**
@@ -48,7 +50,9 @@ export async function openDawn(name = process.env.OBSERVATORY_ADAPTER): Promise<
   if (!adapter) throw new UserError(noAdapter);
   const requiredFeatures = wantedFeatures.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   const requiredLimits = Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]]));
-  return { gpu, adapter, device: await adapter.requestDevice({ requiredFeatures, requiredLimits }) };
+  const device = await adapter.requestDevice({ requiredFeatures, requiredLimits });
+  const candidates = (await adapterNames()).filter((known) => known.includes(name ?? ""));
+  return { gpu, adapter, device, name: candidates.length === 1 ? candidates[0] : device.adapterInfo.description };
 }
 
 /** The names of all adapters; empty where Vulkan finds none. @throws {UserError} where there is no Vulkan */

@@ -57,7 +57,7 @@ export async function selfCheckGpu(file = join(dataFolder, "benchmarks/selfcheck
   for (const tokens of modelLengths) checks.push(await checkModel(backend, tokens));
   const report: GpuSelfCheck = {
     date: new Date().toISOString(),
-    device: gpu.device.adapterInfo.description,
+    device: backend.description.adapter,
     tensorCores: gpu.hasTensorCores,
     ...(await checkout()),
     checks,
