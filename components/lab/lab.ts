@@ -34,7 +34,7 @@ class Lab {
   readonly #problem = element("p", { class: "figure-message", role: "alert", hidden: true });
   readonly #device = element("span", { role: "status" });
   readonly #speed = element("p", { class: "note" });
-  readonly #summary = element("div", { "aria-live": "polite" });
+  readonly #summary = element("div", { "aria-live": "polite" }, summaryOf());
   readonly #looks = element("p", { class: "claim" });
   readonly #cell = element("p", { class: "note" });
   readonly #expects = element("div", {});

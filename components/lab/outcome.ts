@@ -3,8 +3,11 @@ import { element } from "../element.js";
 import { count, number, percent } from "../format.js";
 import type { Candidate, LayerRow, Run, Summary } from "./laboratory.js";
 
+/** What stands in the place of a summary until there is one. */
+const nothing: Summary = { entropy: Number.NaN, loss: Number.NaN, firstTokenMass: Number.NaN };
+
 /** Entropy, loss and mass of the first token, each with its change where something is changed. */
-export function summaryOf(run: Run): HTMLElement {
+export function summaryOf(run: Summary & Pick<Run, "before"> = nothing): HTMLElement {
   const { before } = run;
   const sign = (change: number) => (change >= 0 ? "+" : "−");
   const nats = (value: number) => `${number(value)} nats`;
