@@ -24,18 +24,18 @@ if (missing) console.warn(`webgpu is left out: ${missing}`);
 
 /**
  * A software GPU compiles every new operation for seconds: there one checkpoint of each architecture is enough, and in
- * the everyday suite one for each kind of position,
+ * the everyday suite one with rotary positions and one with biases of distance,
  */
 const variants =
   /_(normed|normed_residual|40b|rw|serial|biases|linear|dynamic|yarn|rope|350m|longrope|sliding|parallel)$/;
-const everyday = ["llama", "bloom", "gpt2"];
+const everyday = ["llama", "bloom"];
 const inSoftware = (name: string) => (full ? !variants.test(name) : everyday.includes(name));
 const devicesOf = (name: string) => (!missing && inSoftware(name) ? [...devices, "webgpu"] : devices);
-/** and one for all statistics (test/kernels holds what our own kernels compute against float64). */
-const inFull = ["llama"];
+/** and in the full suite one for all statistics (test/kernels holds what our own kernels compute against float64). */
+const hasAll = (name: string, device: string) => device !== "webgpu" || (full && name === "llama");
 
 const requestOf = (name: string, device: string, ids: Int32Array): Request =>
-  device === "webgpu" && !inFull.includes(name) ? { attention: true, logits: "all" } : everything(ids);
+  hasAll(name, device) ? everything(ids) : { attention: true, logits: "all" };
 
 const limits = (device: string) =>
   device === "webgpu" ? { attention: 5e-4, logits: 5e-4 } : { attention: 5e-5, logits: 2e-4 };
