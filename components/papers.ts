@@ -41,6 +41,9 @@ export const condition = `($search = '' OR contains(lower(concat_ws(' ', title, 
   AND $status IN ('${ALL}', status) AND $verdict IN ('${ALL}', verdict)
   AND ($metric = '${ALL}' OR contains(lower(metrics), lower($metric)))`;
 
+/** What the filters ask for at first. */
+export const everything: Asked = { search: "", family: ALL, year: ALL, status: ALL, verdict: ALL, metric: ALL };
+
 export interface Filters extends HTMLElement {
   value: Asked;
 }

@@ -19,7 +19,7 @@ import { prepareFramework } from "./framework.js";
 import { publishable } from "./html.js";
 import { cacheLabModel } from "./lab-model.js";
 import type { PageContent } from "./notebook/page.js";
-import { isNotebook, readPages, writeNotebooks } from "./notebook/write.js";
+import { hasCharts, isNotebook, readPages, writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
 import { writeSearchIndex } from "./search.js";
 
@@ -51,7 +51,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheLabModel();
   await render(debug);
   const pages = await builtPages();
-  const contents = await readPages(staging, await notebooksAmong(pages));
+  const contents = await readPages(staging, await chartsAmong(pages));
   await polishPages(pages, contents);
   await writeNotebooks(staging, contents);
   signal.throwIfAborted();
@@ -104,9 +104,9 @@ async function builtPages(): Promise<string[]> {
   return (await readdir(staging, { recursive: true })).filter((name) => name.endsWith(".html")).sort();
 }
 
-async function notebooksAmong(pages: readonly string[]): Promise<string[]> {
-  const are = await Promise.all(pages.map(isNotebook));
-  return pages.filter((_, i) => are[i]);
+async function chartsAmong(pages: readonly string[]): Promise<string[]> {
+  const have = await Promise.all(pages.map(hasCharts));
+  return pages.filter((_, i) => have[i]);
 }
 
 async function polishPages(pages: readonly string[], contents: ReadonlyMap<string, PageContent>): Promise<void> {
@@ -115,7 +115,7 @@ async function polishPages(pages: readonly string[], contents: ReadonlyMap<strin
   const answers = await writeAnswers(staging, contents);
   for (const page of pages) {
     const content = contents.get(page);
-    const prepared = content && { content, answers: answers.get(page)! };
+    const prepared = content && { content, answers: answers.get(page)!, notebook: await isNotebook(page) };
     await writeFile(join(staging, page), await publishable(page, read, prepared));
   }
 }

@@ -23,7 +23,7 @@ export function polish(text: string): string {
 
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
- * policy forbids). `read` gives the text of a file of the site; a page whose content is known is there as a notebook, too.
+ * policy forbids). `read` gives the text of a file of the site.
  */
 export async function publishable(
   file: string,
@@ -32,7 +32,7 @@ export async function publishable(
 ): Promise<string> {
   const document = polished(await read(file), prepared !== undefined);
   if (prepared) {
-    addDownloads(document, basename(file, ".html"));
+    if (prepared.notebook) addDownloads(document, basename(file, ".html"));
     loadAhead(document, prepared);
     addFirstLook(document, prepared.content);
   }
@@ -41,11 +41,13 @@ export async function publishable(
   return serialize(document);
 }
 
-/** What the build knows of a page that is also a notebook. */
+/** What the build knows of a page with charts. */
 export interface Prepared {
   readonly content: PageContent;
   /** The path of its prepared answers, below the site. */
   readonly answers: string;
+  /** Whether it is there as a notebook, too. */
+  readonly notebook: boolean;
 }
 
 /** The data travel while the page's modules do. */

@@ -202,7 +202,9 @@ class Page {
 
   async #load(address: string): Promise<unknown> {
     const [, room, name] = /_import\/(\w+)\/(.*)\.[0-9a-f]{8}\.js$/.exec(address) ?? [];
-    if (room === "engine" || PURE.includes(name)) return import(pathToFileURL(join(this.#folder, address)).href);
+    const load = () => import(pathToFileURL(join(this.#folder, address)).href);
+    if (room === "engine" || PURE.includes(name)) return load();
+    if (name === "papers") return filtered(await load());
     return this.#replaced[name] ?? inert;
   }
 
@@ -265,6 +267,13 @@ class Page {
     return { kind: "verdicts", rows: tables.flatMap((table) => this.#query(`SELECT * FROM "${table}"`)) };
   }
 }
+
+/** What of the catalogue needs no document; its filters ask for everything at first. */
+const filtered = ({ condition, stateBars, everything }: Names): Names =>
+  orInert({ condition, stateBars, paperFilters: () => ({ value: everything }) });
+
+const orInert = (own: Names): Names =>
+  new Proxy(own, { get: (_, name) => own[String(name)] ?? (name === "then" ? undefined : inert) });
 
 const KINDS: ReadonlySet<string> = new Set<Shown["kind"]>(["figure", "live", "verdicts", "control"]);
 

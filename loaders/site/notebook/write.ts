@@ -11,14 +11,17 @@ import { notebook } from "./ipynb.js";
 import { markdownOf } from "./markdown.js";
 import { type PageContent, readPage } from "./page.js";
 
-/**
- * Whether a page becomes a notebook: it has charts and a Markdown of its own, which does not say `notebook: false`, as one
- * does that is a tool and not a report.
- */
-export async function isNotebook(page: string): Promise<boolean> {
-  const markdown = await readFile(sourceOf(page), "utf8").catch(absent);
-  return markdown !== undefined && /\bfigure\(\{/.test(markdown) && !/^notebook: false$/m.test(markdown);
+/** Whether a page has charts, and a Markdown of its own. */
+export async function hasCharts(page: string): Promise<boolean> {
+  return /\bfigure\(\{/.test(await markdownAt(page));
 }
+
+/** Whether a page with charts becomes a notebook: one that is a tool and not a report says `notebook: false`. */
+export async function isNotebook(page: string): Promise<boolean> {
+  return !/^notebook: false$/m.test(await markdownAt(page));
+}
+
+const markdownAt = async (page: string) => (await readFile(sourceOf(page), "utf8").catch(absent)) ?? "";
 
 const nameOf = (page: string) => page.replace(/\.html$/, "");
 const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
@@ -38,12 +41,12 @@ export async function readPages(site: string, pages: readonly string[]): Promise
 }
 
 export async function writeNotebooks(site: string, contents: ReadonlyMap<string, PageContent>): Promise<void> {
-  for (const [page, content] of contents) await writePage(site, page, content);
+  for (const [page, content] of contents) if (await isNotebook(page)) await writePage(site, page, content);
 }
 
 async function writePage(site: string, page: string, content: PageContent): Promise<void> {
   const name = nameOf(page);
-  const markdown = await readFile(sourceOf(page), "utf8");
+  const markdown = await markdownAt(page);
   const parts = partsOf(markdown, content);
   const title = /^title: (.*)$/m.exec(markdown)?.[1] ?? name;
   const cited = { name, title, passports: content.passports };
