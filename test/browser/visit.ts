@@ -56,8 +56,18 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
 export async function visitCase(browser: Browser, { page, width, scheme, place }: Case): Promise<Visit> {
   const site = place === "at the root" ? inject("root") : inject("site");
   const visited = await visit(browser, `${site}${page}`, scheme, width);
-  if (place === "offline once it is there") await visited.page.context().setOffline(true);
+  if (place === "offline once it is there") {
+    await whole(visited.page);
+    await visited.page.context().setOffline(true);
+  }
   return visited;
+}
+
+/** Until a page that draws prepared answers has its database, too, and needs nothing more from the site. */
+export async function whole(page: Page): Promise<void> {
+  await page.waitForFunction(
+    () => !document.querySelector("link[data-answers]") || performance.getEntriesByName("database").length > 0,
+  );
 }
 
 /** How far the page is wider than its window, in pixels. */
