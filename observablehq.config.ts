@@ -37,6 +37,7 @@ const pages = [
   { name: "Sinks", path: "/sinks" },
   { name: "Basin", path: "/basin" },
   { name: "Positional bias", path: "/positional-bias" },
+  { name: "Long contexts", path: "/long-context" },
   { name: "Caches", path: "/kv-policies" },
   { name: "Model", path: "/model" },
   { name: "Lab", path: "/lab" },
