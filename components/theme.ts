@@ -1,7 +1,7 @@
-/** Light or dark, as the reader's system asks. */
+/** Light or dark, as the reader's system asks; on paper, light. */
 import type { Mode } from "./palette.js";
 
-const dark = matchMedia("(prefers-color-scheme: dark)");
+const dark = matchMedia("screen and (prefers-color-scheme: dark)");
 
 export function mode(): Mode {
   return dark.matches ? "dark" : "light";

@@ -93,3 +93,15 @@ test("what is open stays open, and follows, when a control moves", async () => {
   expect(await figure.locator("details[open]").count()).toBe(2);
   expect(await node?.evaluate((element) => element.isConnected)).toBe(true);
 });
+
+test("a dark page prints light, with its charts", async () => {
+  const label = figure.locator("svg.marks text[fill]").first();
+  const dark = await label.getAttribute("fill");
+  await page.emulateMedia({ media: "print" });
+  await expect.poll(() => label.getAttribute("fill")).not.toBe(dark);
+  expect(await page.locator("html").evaluate((root) => getComputedStyle(root).backgroundColor)).toBe(
+    "rgb(252, 252, 250)",
+  );
+  await page.emulateMedia({ media: "screen" });
+  await expect.poll(() => label.getAttribute("fill")).toBe(dark);
+});
