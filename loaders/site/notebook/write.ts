@@ -30,18 +30,22 @@ const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
 export async function readPages(site: string, pages: readonly string[]): Promise<ReadonlyMap<string, PageContent>> {
   const db = await NodeDatabase.open();
   const contents = new Map<string, PageContent>();
-  for (const page of pages) {
-    try {
-      contents.set(page, await readPage(site, page, db));
-    } catch (error) {
-      throw new Error(`${page} cannot be read: ${error instanceof Error ? error.message : error}`);
-    }
-  }
+  for (const page of pages) contents.set(page, await named(page, () => readPage(site, page, db)));
   return contents;
 }
 
+/** @throws {Error} where a page cannot be written as a notebook, with its name */
 export async function writeNotebooks(site: string, contents: ReadonlyMap<string, PageContent>): Promise<void> {
-  for (const [page, content] of contents) if (await isNotebook(page)) await writePage(site, page, content);
+  for (const [page, content] of contents)
+    if (await isNotebook(page)) await named(page, () => writePage(site, page, content));
+}
+
+async function named<T>(page: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Error(`${page} cannot be a notebook: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 async function writePage(site: string, page: string, content: PageContent): Promise<void> {
