@@ -16,7 +16,7 @@ class Sequencer extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    maxWorkers: 3, // on two cores: much of the time of commands and browsers is waiting
+    maxWorkers: 4, // on two cores: much of the time of commands and browsers is waiting
     sequence: { sequencer: Sequencer },
     reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/fault/reporter.ts"] : [])],
     projects: [

@@ -56,8 +56,13 @@ export class Running {
     this.#child.kill(signal);
   }
 
+  /** Nothing happens where all of them have ended. */
   killGroup(signal: NodeJS.Signals): void {
-    if (this.#child.pid) process.kill(-this.#child.pid, signal);
+    try {
+      if (this.#child.pid) process.kill(-this.#child.pid, signal);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+    }
   }
 
   /** Resolves when it has said something on stderr that matches. */

@@ -1,5 +1,5 @@
 /** "Check this here" computes the stated case in the browser and says what it found: agreement, difference or a reason. */
-import type { Browser, BrowserContext, Page, Route } from "playwright-core";
+import type { Browser, Page, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
@@ -8,10 +8,8 @@ import { violations, visit } from "./visit.js";
 const site = inject("site");
 
 let browser: Browser;
-let context: BrowserContext;
 beforeAll(async () => {
   browser = await launchChromium();
-  context = await browser.newContext();
 });
 afterAll(() => browser.close());
 
@@ -48,8 +46,9 @@ test.each(full ? published : published.slice(0, 2))(
   },
 );
 
-/** Visits the page of sinks while one of its files is another one. */
+/** Visits the page of sinks while one of its files is another one, in a browser that has kept none of them. */
 async function withOther(file: RegExp, change: (body: Buffer) => Buffer): Promise<string> {
+  const context = await browser.newContext();
   const page = await context.newPage();
   try {
     await page.route(file, async (route: Route) => {
@@ -59,7 +58,7 @@ async function withOther(file: RegExp, change: (body: Buffer) => Buffer): Promis
     await page.goto(`${site}sinks`);
     return await answer(page);
   } finally {
-    await page.close();
+    await context.close();
   }
 }
 

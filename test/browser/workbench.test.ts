@@ -95,6 +95,7 @@ test("a drawing that is not Vega-Lite is refused where it is wrong, and one that
   await settled(desk.page);
   expect((await charts(desk.page))[0]).not.toBe(before);
   await screenshot(desk.page, "workbench-1280-light");
+  await figure.locator(".cm-selectionBackground").first().waitFor({ state: "detached" }); // lies behind the letters
   expect(await violations(desk.page)).toEqual([]);
 });
 
