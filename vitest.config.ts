@@ -45,6 +45,7 @@ export default defineConfig({
           setupFiles: "test/browser/ready.ts",
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          retry: 1, // four at a time on two cores, a browser may be late; the summary counts what was tried again
         },
       },
     ],

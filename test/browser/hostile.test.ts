@@ -156,7 +156,7 @@ test("an address can ask for anything, and gets a sentence", async () => {
       await page.waitForFunction(() => document.querySelectorAll("main [aria-busy=true]").length === 0);
     }
     await settled(page);
-    expect(await page.locator("#widths .edited").textContent()).toMatch(/cannot be used/);
+    await page.locator("#widths .edited", { hasText: "cannot be used" }).waitFor(); // once it has been looked at
     expect(await damage(page)).toEqual(unharmed);
     await page.getByRole("button", { name: "Back to the published chart" }).click();
     await settled(page);
