@@ -10,11 +10,12 @@ import { fromHalf, toHalf } from "./half.js";
 export const heads = 12;
 export const headSize = 64;
 
+const random = new Random(11);
+const bits = Uint16Array.from({ length: 65_536 }, () => toHalf(random.normal()));
+const values = Float32Array.from(bits, fromHalf);
+
 /** Values between −3 and 3 that float16 holds exactly, drawn from a pool: 10^8 of them in a second. */
 export class Pool {
-  readonly #random = new Random(11);
-  readonly #bits = Uint16Array.from({ length: 65_536 }, () => toHalf(this.#random.normal()));
-  readonly #values = Float32Array.from(this.#bits, fromHalf);
   #state: number;
 
   constructor(seed = 12_345) {
@@ -22,8 +23,7 @@ export class Pool {
   }
 
   draw(count: number, type: FloatType): Float32Array | Uint16Array {
-    const [source, target] =
-      type === "f32" ? [this.#values, new Float32Array(count)] : [this.#bits, new Uint16Array(count)];
+    const [source, target] = type === "f32" ? [values, new Float32Array(count)] : [bits, new Uint16Array(count)];
     for (let i = 0; i < count; i++) {
       this.#state = (Math.imul(this.#state, 1_664_525) + 1_013_904_223) >>> 0;
       target[i] = source[this.#state >>> 16];
