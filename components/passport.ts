@@ -7,7 +7,7 @@ type Json = string | number | boolean | null | readonly Json[] | { readonly [nam
 /** The passport that travels in the Arrow schema's metadata; only what the line names is typed. */
 export interface Passport {
   readonly model?: { readonly name: string; readonly control?: string };
-  readonly device?: { readonly name: string };
+  readonly device?: { readonly name: string; readonly adapter?: string };
   readonly machine?: Readonly<Record<string, string>>;
   readonly commit?: string;
   /** Whether the checkout had no changes of its own. */
@@ -47,7 +47,7 @@ export function passportLine({ model, device, machine, commit, clean, key, date 
   const parts = [
     model?.name,
     device?.name,
-    machine?.processor,
+    device?.adapter ?? machine?.processor, // what ran the model
     commit && `commit ${commit.slice(0, 7)}${clean === false ? " with changes" : ""}`,
     `key ${key.slice(0, 8)}`,
     date.slice(0, 10),
