@@ -21,7 +21,7 @@ describe.skipIf(reason !== undefined)("through Slurm", () => {
 
   test("a run has the results that it has without, and leaves nothing behind", async () => {
     const { code, stdout, stderr } = await project.run("run", ...slurm, "--out", "copies");
-    expect(stderr).toMatch(/^counts +starting$/m);
+    expect(stderr).toMatch(/^counts +done in \d/m);
     expect(stdout).toMatch(/enough +replicated +20 \[20, 20\] +n = 20\n {2}copies\/counts\n/);
     expect(stdout).toContain("weights: Weights on observatory-8m");
     expect(code).toBe(0);
