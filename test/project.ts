@@ -113,8 +113,10 @@ export class Project {
       this.write(`src/${name}.md`, `# ${name}\n`);
     }
     this.write("src/icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>\n');
-    const style = components ? readFileSync(join(checkout, "src/style.css"), "utf8") : "main { color: black; }\n";
-    this.write("src/style.css", style);
+    this.write("src/style.css", "main { color: black; }\n");
+    if (components)
+      for (const style of ["style.css", "style"])
+        cpSync(join(checkout, "src", style), this.path(`src/${style}`), { recursive: true });
     for (const room of ["components", "engine"]) symlinkSync(`../${room}`, this.path(`src/${room}`));
     symlinkSync("../loaders", this.path("src/data"));
   }

@@ -99,7 +99,7 @@ describe.each<Mode>(["light", "dark"])("%s", (mode) => {
   });
 
   test("the style sheet uses the same colours for the page", () => {
-    const css = readFileSync(new URL("../../../src/style.css", import.meta.url), "utf8");
+    const css = readFileSync(new URL("../../../src/style/tokens.css", import.meta.url), "utf8");
     const root = css.slice(mode === "light" ? 0 : css.indexOf("prefers-color-scheme: dark"));
     for (const [name, value] of Object.entries({ background, text, muted, line: palettes[mode].line }))
       expect(root.match(new RegExp(`--${name}: (#[0-9a-f]{6});`))?.[1], name).toBe(value);
