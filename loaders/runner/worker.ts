@@ -1,4 +1,5 @@
 /** The process that computes one job for `runJobs`, and reports to it. It ends with its parent, however that ends. */
+import { Worker } from "node:worker_threads";
 import { UserError } from "../../engine/errors.js";
 import { compute } from "./compute.js";
 import type { Job } from "./job.js";
@@ -29,6 +30,13 @@ export type WorkReport =
 /** Reports of progress per second that reach the parent; a fast experiment reports thousands. */
 const rate = 10;
 
+/** An experiment that never yields hears nothing of `disconnect`; a thread of its own still sees that the parent is gone. */
+const guard = `
+  const { workerData: parent } = require("node:worker_threads");
+  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), 1000);
+`;
+
+new Worker(guard, { eval: true, execArgv: [], workerData: process.ppid }).unref();
 process.on("disconnect", () => process.exit(1));
 process.on("SIGINT", () => {}); // a terminal's Ctrl-C reaches the whole group; the parent decides and then says SIGTERM
 process.once("message", (order: WorkOrder) => void work(order));

@@ -42,6 +42,16 @@ describe("a run that is killed", () => {
     await expectWholeResult();
   });
 
+  test("while its experiment never yields leaves no process", async () => {
+    const spin = (text: string) => text.replace('fail: "", seed: 1', 'fail: "spin", seed: 1');
+    await project.with("loaders/experiments/counts.ts", spin, async () => {
+      const run = project.start("run", "counts");
+      await run.until(/counts +━/);
+      run.kill("SIGKILL");
+      await expectNoProcesses();
+    });
+  });
+
   test("in its worker says so, fails, and is not in the way of the next", async () => {
     const run = project.start("run", "counts", ...slowly);
     await run.until(/counts +━/);
