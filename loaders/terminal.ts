@@ -15,6 +15,7 @@ export function say(line: string): void {
 
 /** Aborted by the first Ctrl-C, SIGTERM or closed terminal. The second ends the process at once. */
 export function untilInterrupted(): AbortSignal {
+  outliveTerminal();
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
@@ -23,6 +24,20 @@ export function untilInterrupted(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** A closed terminal takes no more words, and that is no reason not to end in order. */
+function outliveTerminal(): void {
+  const closed = (error: Error) => {
+    if (errorCode(error) !== "EIO") throw error;
+    process.removeListener("exit", hangUp).once("exit", hangUp);
+  };
+  for (const stream of [process.stdout, process.stderr]) if (stream.isTTY) stream.on("error", closed);
+}
+
+/** As every process without a terminal does. Node would set that terminal back at its exit, and crash over it. */
+function hangUp(): void {
+  process.removeAllListeners("SIGHUP").kill(process.pid, "SIGHUP");
 }
 
 /** Says what went wrong in one sentence, and returns the code to exit with. */

@@ -29,6 +29,7 @@ export interface Line {
 
 export interface Terminal {
   readonly isTTY?: boolean;
+  /** 0 where it does not say. */
   readonly columns?: number;
   write(text: string): unknown;
 }
@@ -120,7 +121,7 @@ function redrawnBlock(lines: ReadonlyMap<Job, Line>, out: Terminal): ProgressDis
   };
   const draw = () => {
     clear();
-    for (const [job, line] of lines) out.write(`${clip(describe(job, line, width), out.columns ?? 80)}\n`);
+    for (const [job, line] of lines) out.write(`${clip(describe(job, line, width), out.columns || 80)}\n`);
     drawn = lines.size;
   };
   const timer = setInterval(draw, redraw);

@@ -1,6 +1,7 @@
 /** Whatever happens to a run, no result is lost that was finished, none is half-written, and no process is left. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { full } from "../full.js";
@@ -19,6 +20,16 @@ const stored = () =>
 
 async function expectNoProcesses(): Promise<void> {
   await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
+}
+
+/** Reads what a terminal shows, until it matches. */
+async function until(screen: Readable, pattern: RegExp): Promise<void> {
+  let shown = "";
+  for await (const chunk of screen.setEncoding("utf8")) {
+    shown += chunk;
+    if (pattern.test(shown)) return;
+  }
+  throw new Error(`it never showed ${pattern}: ${shown}`);
 }
 
 async function expectWholeResult(): Promise<void> {
@@ -84,6 +95,26 @@ describe("a run that is interrupted", () => {
     },
   );
 });
+
+test.runIf(process.platform === "linux")(
+  "a run whose terminal is closed ends in order, and keeps nothing",
+  async () => {
+    // The terminal tells its shell, and the shell what runs in it.
+    const run = `${process.execPath} loaders/observatory.mjs run counts --set pause=200`;
+    const shell = `trap 'kill -HUP $!' HUP; ${run} & wait $!; wait $!; echo $? > ended`;
+    const terminal = spawn("script", ["-qec", shell, "/dev/null"], {
+      cwd: project.root,
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    await until(terminal.stdout, /counts +\S*━\S* +\d+ %/);
+    terminal.kill("SIGKILL");
+    await expect
+      .poll(() => existsSync(project.path("ended")) && project.read("ended"), { timeout: 10_000 })
+      .toBe("129\n");
+    await expectNoProcesses();
+    expect(stored()).toEqual([]);
+  },
+);
 
 test("two runs at once compute once, and both have the result", async () => {
   const runs = await Promise.all([1, 2].map(() => project.run("run", "counts", ...slowly)));

@@ -85,4 +85,11 @@ describe("on a terminal", () => {
     vi.advanceTimersByTime(1000);
     expect(out.take()).toBe("");
   });
+
+  test("that does not say how wide it is, rows have the usual width", () => {
+    const out = terminal(true, 0);
+    const { close } = progressDisplay(jobs, false, out);
+    close();
+    expect(stripVTControlCharacters(out.take())).toBe("sinks    queued\nentropy  queued\n");
+  });
 });
