@@ -28,22 +28,29 @@ export interface FulfilOptions extends Pick<RunOptions, "signal" | "parallel"> {
   readonly onEvent?: RunOptions["onEvent"];
 }
 
-/** One outcome per plan, by experiment. Throws an AbortError where it was interrupted. */
+/** One outcome per plan, by experiment and in their order. Throws an AbortError where it was interrupted. */
 export async function fulfil(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {
   const { signal, again = false, debug = false, folder = workFolder } = options;
   for (const plan of plans) say(planLine(plan, again));
   const due = plans.filter(({ job, fresh }) => job && (again || !fresh));
-  const outcomes = due.length > 0 ? await compute(due, options) : new Map<string, Outcome>();
+  const computed = due.length > 0 ? await compute(due, options) : undefined;
   signal.throwIfAborted();
-  for (const { experiment, job, fresh, reason = "" } of plans) {
-    const result = job && !outcomes.has(experiment) && fresh ? await openResult(fresh) : undefined;
-    if (result) outcomes.set(experiment, { result });
-    else if (!job) outcomes.set(experiment, { failure: { message: reason, badInput: false, log: [] } });
+  const outcomes = new Map<string, Outcome>();
+  for (const plan of plans) {
+    const outcome = computed?.get(plan.experiment) ?? (await standing(plan));
+    if (outcome) outcomes.set(plan.experiment, outcome);
   }
   for (const [experiment, outcome] of outcomes)
     if ("failure" in outcome) sayFailure(experiment, outcome.failure, debug);
   if (due.length > 0 && folder === workFolder) await makeRoom(outcomes);
   return outcomes;
+}
+
+/** What there is without computing: a result, or why there can be none. */
+async function standing({ job, fresh, reason = "" }: Plan): Promise<Outcome | undefined> {
+  if (!job) return { failure: { message: reason, badInput: false, log: [] } };
+  const result = fresh ? await openResult(fresh) : undefined;
+  return result && { result };
 }
 
 async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {

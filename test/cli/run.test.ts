@@ -37,6 +37,12 @@ describe("a run", () => {
     expect(fresh.stderr).toMatch(/^counts is fresh, and computed again\ncounts {2}starting\n/);
   });
 
+  test("prints results in the order of the experiments, whichever was there before", async () => {
+    const { stderr, stdout } = await project.run("run");
+    expect(stderr).toMatch(/^counts is fresh.*\nweights has to be computed/);
+    expect(stdout).toMatch(/^counts: [\s\S]*^weights: /m);
+  });
+
   test("with other parameters and prompts is another result", async () => {
     project.write("three.jsonl", '{"name":"x"}\n');
     const { code, stdout } = await project.run(
