@@ -29,8 +29,9 @@ export interface Line {
 
 export interface Terminal {
   readonly isTTY?: boolean;
-  /** 0 where it does not say. */
+  /** 0 where it does not say, as are its rows. */
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -114,31 +115,36 @@ function describe(job: Job, line: Line, width: number): string {
 
 function redrawnBlock(lines: ReadonlyMap<Job, Line>, out: Terminal): ProgressDisplay {
   const width = widest(lines);
-  let drawn = 0;
-  const clear = () => {
-    if (drawn > 0) out.write(`\x1b[${drawn}A\x1b[J`);
-    drawn = 0;
+  let block: readonly string[] = []; // as it stands there
+  const draw = (rows: readonly string[], said: readonly string[] = []) => {
+    if (said.length === 0 && rows.join() === block.join()) return;
+    const back = block.length > 0 ? `\x1b[${block.length}A\x1b[J` : "";
+    out.write(back + [...said, ...rows].map((row) => `${row}\n`).join("")); // at once, or it flickers
+    block = rows;
   };
-  const draw = () => {
-    clear();
-    for (const [job, line] of lines) out.write(`${clip(describe(job, line, width), out.columns || 80)}\n`);
-    drawn = lines.size;
+  const all = () => [...lines].map(([job, line]) => clip(describe(job, line, width), out.columns || 80));
+  /** Where the screen is lower than that, which could not be redrawn: those at work, and how many the others are. */
+  const fitting = () => {
+    const [rows, room] = [all(), (out.rows || 24) - 1];
+    if (rows.length <= room) return rows;
+    const states = [...lines.values()].map(({ state }) => state);
+    const atWork = rows.filter((_, i) => states[i] === "computing" || states[i] === "waiting");
+    const others = (["done", "failed", "queued"] as const)
+      .map((state) => `${states.filter((it) => it === state).length} ${state}`)
+      .filter((count) => !count.startsWith("0"));
+    return [...atWork.slice(0, room - 1), color.dim(others.join(", "))];
   };
-  const timer = setInterval(draw, redraw);
+  const timer = setInterval(() => draw(fitting()), redraw);
   timer.unref();
   return {
     update: (job, event) => {
       const line = lines.get(job);
       if (line) apply(line, event);
     },
-    say: (text) => {
-      clear();
-      out.write(`${text}\n`);
-      draw();
-    },
+    say: (text) => draw(fitting(), [text]),
     close: () => {
       clearInterval(timer);
-      draw();
+      draw(all());
     },
   };
 }

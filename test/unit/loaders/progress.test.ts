@@ -11,11 +11,12 @@ const job = (experiment: string): Job => ({
 });
 const jobs = [job("sinks"), job("entropy")];
 
-function terminal(isTTY: boolean, columns = 80) {
+function terminal(isTTY: boolean, columns = 80, rows = 24) {
   let written = "";
   return {
     isTTY,
     columns,
+    rows,
     write: (text: string) => {
       written += text;
     },
@@ -91,5 +92,23 @@ describe("on a terminal", () => {
     const { close } = progressDisplay(jobs, false, out);
     close();
     expect(stripVTControlCharacters(out.take())).toBe("sinks    queued\nentropy  queued\n");
+  });
+
+  test("that has fewer rows than there are jobs, those at work are shown and the others counted", () => {
+    const many = ["a", "b", "c", "d", "e"].map(job);
+    const out = terminal(true, 80, 5);
+    const { update, close } = progressDisplay(many, false, out);
+    const drawn = () => {
+      vi.advanceTimersByTime(100);
+      return out.take();
+    };
+    update(many[0], { type: "finished", folder: "x" });
+    update(many[1], { type: "started" });
+    expect(stripVTControlCharacters(drawn())).toBe("b  starting\n1 done, 3 queued\n");
+    expect(drawn()).toBe("");
+    update(many[2], { type: "started" });
+    expect(drawn().startsWith("\x1b[2A\x1b[J")).toBe(true);
+    close();
+    expect(stripVTControlCharacters(out.take()).trimEnd().split("\n")).toHaveLength(5);
   });
 });
