@@ -137,20 +137,33 @@ function copySharedMemory(): void {
 }
 
 let pending = 0;
-let ticking: NodeJS.Timeout | undefined;
+let asked = 0;
+let ticking = false;
 
-/** Dawn's callbacks can starve while Node's event loop sleeps, so a timer wakes it until what was asked for is there. */
+/** What comes at once is looked for without a pause, and after this long every millisecond. */
+const impatient = 20; // ms
+
+/** Dawn's callbacks can starve while Node's event loop sleeps, so it is kept awake until what was asked for is there. */
 export function keepTicking<K extends string>(
   prototype: { [name in K]: (...args: never[]) => Promise<unknown> },
   name: K,
 ) {
   const method = prototype[name];
   prototype[name] = async function (this: unknown, ...args) {
-    if (pending++ === 0) ticking = setInterval(() => {}, 1);
+    asked = performance.now();
+    ++pending;
+    if (!ticking) tick();
     try {
       return await method.apply(this, args);
     } finally {
-      if (--pending === 0) clearInterval(ticking);
+      --pending;
     }
   };
+}
+
+function tick(): void {
+  ticking = pending > 0;
+  if (!ticking) return;
+  if (performance.now() - asked < impatient) setImmediate(tick);
+  else setTimeout(tick, 1);
 }
