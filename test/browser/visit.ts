@@ -126,10 +126,11 @@ export async function move(control: Locator): Promise<void> {
 
 const axeSource = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** What axe finds wrong, one line each. */
-export async function violations(page: Page): Promise<string[]> {
+/** What axe finds wrong, by these rules or all, one line each. */
+export async function violations(page: Page, rules?: readonly string[]): Promise<string[]> {
   await page.evaluate(await axeSource);
-  const results: AxeResults = await page.evaluate("axe.run(document, {resultTypes: ['violations']})");
+  const options = JSON.stringify({ resultTypes: ["violations"], runOnly: rules });
+  const results: AxeResults = await page.evaluate(`axe.run(document, ${options})`);
   return results.violations.map(
     ({ id, nodes }) =>
       `${id}: ${nodes
