@@ -3,8 +3,8 @@ import type { Unit } from "./chart.js";
 import type { Database, Row } from "./database.js";
 import { element } from "./element.js";
 import type { FigureOptions } from "./figure.js";
-import { count } from "./format.js";
-import { verdictCards } from "./verdicts.js";
+import { cell, count, interval } from "./format.js";
+import { outcomeOf, verdictCards } from "./verdicts.js";
 
 export interface PaperOptions {
   /** Its name in the catalogue. */
@@ -18,23 +18,35 @@ export interface PaperOptions {
 const claimsOf = ({ tables }: PaperOptions) =>
   tables.map((table) => `SELECT * FROM ${table} WHERE paper = $paper`).join("\nUNION ALL\n");
 
-/** "Mixed: 4 claims, 3 replicated, 1 not replicated." */
+/** "Mixed: 4 claims, 3 replicated, 1 not replicated.", and what each came to; its card, further down, has the rule. */
 export async function paperVerdict(db: Database, options: PaperOptions): Promise<HTMLElement> {
   const { paper, read } = options;
   const [row] = await db.query("SELECT verdict, scope FROM papers WHERE slug = $paper", { paper });
-  const outcomes = await db.query(
-    `SELECT outcome, count(*) AS n FROM (${claimsOf(options)}) GROUP BY outcome ORDER BY n DESC, outcome`,
-    { paper },
-  );
-  const claims = outcomes.reduce((sum, { n }) => sum + Number(n), 0);
+  const claims = await db.query(claimsOf(options), { paper });
+  const outcomes = [...new Set(claims.map(({ outcome }) => String(outcome)))]
+    .map((outcome) => ({ outcome, n: claims.filter((of) => of.outcome === outcome).length }))
+    .sort((a, b) => b.n - a.n);
   const verdict = String(row?.verdict ?? "not measured");
-  return element(
+  const summary = element(
     "p",
-    { class: "paper-verdict" },
+    {},
     element("strong", { "data-outcome": verdict.replaceAll(" ", "-"), class: "outcome" }, upperFirst(verdict)),
     row?.scope == null ? "" : `, ${row.scope}`,
     read ? "" : ", definition recalled",
-    `: ${count(claims, "claim")}, ${outcomes.map(({ outcome, n }) => `${n} ${outcome}`).join(", ")}.`,
+    `: ${count(claims.length, "claim")}, ${outcomes.map(({ outcome, n }) => `${n} ${outcome}`).join(", ")}.`,
+  );
+  return element("div", { class: "paper-verdict" }, summary, element("ul", {}, ...claims.map(claimLine)));
+}
+
+function claimLine(row: Row): HTMLElement {
+  const { claim, statement, outcome, n } = row;
+  const [estimate, low, high] = [row.estimate, row.low, row.high].map((of) => (typeof of === "number" ? of : null));
+  return element(
+    "li",
+    { "data-outcome": String(outcome).replaceAll(" ", "-") },
+    element("span", { class: "outcome" }, ...outcomeOf(row)),
+    element("a", { href: `#claim-${claim}` }, String(statement)),
+    element("span", { class: "estimate" }, `${interval(estimate, low, high)}, n = ${cell(n)}`),
   );
 }
 

@@ -48,10 +48,11 @@ function planned({ needs: needed, tier }: Paper): string[] {
 
 function measured(paper: Paper, studies: readonly Study[]): string[] {
   return [
+    verdict(paper, studies),
     section("How it is measured here", studies.map(method).join("\n")),
     section("The rules, before the result", studies.map(rules).join("\n")),
     `## Results`,
-    cells(paper, studies),
+    results,
   ];
 }
 
@@ -70,14 +71,23 @@ function method({ experiment, method: paragraphs, page }: Study): string {
 }
 
 function rules({ claims }: Study): string {
-  return list(claims.map(({ statement, rule }) => `<strong>${text(statement)}</strong> ${text(rule)}`));
+  return list(
+    claims.map(({ statement, rule, revised }) => {
+      const change = revised === undefined ? "" : ` <em>Revised:</em> ${text(revised)}`;
+      return `<strong>${text(statement)}</strong> ${text(rule)}${change}`;
+    }),
+  );
 }
 
-/** The verdict, its claims as a chart with the passport of the result, and as cards. */
-function cells(paper: Paper, studies: readonly Study[]): string {
+/** What came of the paper and of each of its claims, with room for it, and which experiments said so by which rules. */
+function verdict(paper: Paper, studies: readonly Study[]): string {
   const sources = studies.map(({ experiment: { id } }) => ({ id, table: id.replaceAll("-", "_") }));
   const files = sources.map(({ id, table }) => `  ${table}: FileAttachment("/data/${id}/verdicts.arrow").href`);
   const options = JSON.stringify({ paper: paper.slug, read: isRead(paper), tables: sources.map(({ table }) => table) });
+  const claims = studies.reduce((sum, study) => sum + study.claims.length, 0);
+  const names = studies.map(
+    ({ experiment: { title }, page = "#how-it-is-measured-here" }) => `<a href="${page}">${text(title)}</a>`,
+  );
   return `\`\`\`js
 import {database} from "/components/database.js";
 import {figure} from "/components/figure.js";
@@ -92,18 +102,25 @@ ${files.join(",\n")}
 const paper = ${options};
 \`\`\`
 
+<div class="paper-verdict-room" style="--claims: ${claims}">
+
 \`\`\`js
 display(await paperVerdict(db, paper));
 \`\`\`
 
-\`\`\`js
+</div>
+
+<p class="facts">By ${names.join(", ")}, and <a href="#the-rules-before-the-result">rules that stood before the run</a>.</p>`;
+}
+
+/** Its claims as a chart with the passport of the result, and as cards. */
+const results = `\`\`\`js
 display(figure({db, id: "claims", ...claimsChart(paper)}, invalidation));
 \`\`\`
 
 \`\`\`js
 display(await paperCards(db, paper));
 \`\`\``;
-}
 
 function definition(paper: Paper): string {
   const headline = paper.headline ? `<p>Its main figure: ${text(paper.headline)}.</p>` : "";

@@ -84,6 +84,27 @@ describe("a paper's page", () => {
     for (const { claims } of studies) for (const { rule } of claims) expect(page).toContain(text(rule));
   });
 
+  test("begins with the verdict, and says which experiments gave it", async () => {
+    const studies = (await studiesByPaper()).get("attention-sorting") ?? [];
+    const page = paperPage(papers.find(({ slug }) => slug === "attention-sorting")!, studies);
+    const [before, after] = page.split("## How it is measured here");
+    expect(before).toContain("display(await paperVerdict(db, paper))");
+    expect(before).toContain(
+      'By <a href="/basin">The attention basin</a>, <a href="/positional-bias">Positional bias</a>',
+    );
+    expect(before).toContain(`--claims: ${studies.flatMap(({ claims }) => claims).length}"`);
+    expect(after).toContain("display(await paperCards(db, paper))");
+  });
+
+  test("says beside a rule what had been seen when it was changed", async () => {
+    const studies = (await studiesByPaper()).get("rope-higher-dims-positional-heads") ?? [];
+    const page = paperPage(papers.find(({ slug }) => slug === "rope-higher-dims-positional-heads")!, studies);
+    const [, rules] = /## The rules, before the result\n(.*?)\n## /s.exec(page) ?? [];
+    const revised = studies.flatMap(({ claims }) => claims.flatMap((claim) => claim.revised ?? []));
+    expect(revised.length).toBeGreaterThan(0);
+    for (const change of revised) expect(rules).toContain(text(change));
+  });
+
   test("of what none judges has no cell and says what is missing", () => {
     const page = paperPage(papers[0], []);
     expect(page).toContain("## Not measured yet");
