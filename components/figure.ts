@@ -107,6 +107,8 @@ class FigureView {
     const onProgress: OnProgress = (progress) => {
       this.#chart.element.hidden = true;
       this.#message.hidden = true;
+      this.#write(typeof options.claim === "string" ? options.claim : "", options.note); // no claim of the result before
+      this.#foot.replaceChildren();
       this.#progress.show(progress);
     };
     try {
@@ -126,7 +128,8 @@ class FigureView {
     const names = typeof table === "string" ? [table] : table;
     const found = await Promise.allSettled(names.map((name) => db.table(name)));
     const tables = found.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-    if (tables.every((of, i) => of === this.#tables[i]) && this.#foot.hasChildNodes()) return;
+    const isSame = tables.length === this.#tables.length && tables.every((of, i) => of === this.#tables[i]);
+    if (isSame && this.#foot.hasChildNodes()) return;
     this.#tables = tables;
     this.#foot.replaceChildren(...passportsOf(tables), ...(compact ? [] : [this.#workbench.element]));
     this.#fillWorkbench();

@@ -34,7 +34,7 @@ export class ProgressView {
   readonly element = element("div", { class: "figure-progress", hidden: true });
   readonly #sentence = element("p");
   readonly #bar = element("progress", { "aria-label": "How far the computation is" });
-  readonly #log = element("pre");
+  readonly #log = element("samp"); // not a pre, which Framework gives a button
   readonly #details = element("details", {}, element("summary", {}, "What it wrote"), this.#log);
 
   constructor() {
@@ -47,6 +47,7 @@ export class ProgressView {
     this.#sentence.textContent = sentence(progress);
     if (total > 0) this.#bar.value = done / total;
     this.#log.textContent = log.join("\n");
+    this.#log.scrollTop = this.#log.scrollHeight; // the latest
     this.#details.hidden = log.length === 0;
   }
 

@@ -17,7 +17,7 @@ const db = database({squares: FileAttachment("data/counts/squares.arrow").href},
 const axis = (field) => ({field, type: "quantitative"});
 const spec = {mark: "point", encoding: {x: axis("number"), y: axis("square")}};
 const sql = "SELECT number, square FROM squares";
-display(figure({id: "squares", db, table: "squares", claim: "Squares grow.", sql, spec}, invalidation));
+display(figure({id: "squares", db, table: "squares", claim: (rows) => \`\${rows.length} squares.\`, sql, spec}, invalidation));
 \`\`\`
 `;
 
@@ -51,20 +51,24 @@ function counts({ pause = 0, fail = "" }): string {
 
 const progress = () => page.locator("main .figure-progress:visible").allTextContents();
 const messages = () => page.locator("main .figure-message:visible").allTextContents();
+/** What is only true of a result that is there. */
+const said = () => page.locator("main .claim, main .passport").allTextContents();
 const charts = () => page.locator(marks).count();
 const soon = { timeout: 60_000, interval: 100 };
 
 test("progress is shown while a result is computed, and then its chart", async () => {
   await expect.poll(progress, soon).toEqual([expect.stringMatching(/^Being computed: \d+ %, .*row \d+/)]);
-  expect(await charts()).toBe(0);
+  expect({ charts: await charts(), said: (await said()).join("") }).toEqual({ charts: 0, said: "" });
   await screenshot(page, "being-computed");
   await expect.poll(charts, soon).toBe(1);
   expect({ progress: await progress(), messages: await messages() }).toEqual({ progress: [], messages: [] });
+  expect(await said()).toEqual(["20 squares.", expect.stringContaining("commit")]);
 });
 
 test("a change of the experiment computes again, and a failure is shown with its reason", async () => {
   project.write("loaders/experiments/counts.ts", counts({ pause: 50, fail: "throw" }));
   await expect.poll(messages, soon).toEqual([expect.stringMatching(/three is too many/)]);
+  expect((await said()).join("")).toBe("");
   await screenshot(page, "failed");
   project.write("loaders/experiments/counts.ts", counts({ pause: 60 }));
   await expect.poll(progress, soon).toHaveLength(1);
