@@ -23,13 +23,11 @@ const missing = await backend("webgpu").then(
 if (missing) console.warn(`webgpu is left out: ${missing}`);
 
 /**
- * A software GPU compiles every new operation for seconds: there one checkpoint of each architecture is enough, and in
- * the everyday suite one with rotary positions and one with biases of distance,
+ * A software GPU compiles every new operation for seconds: there the everyday suite has one checkpoint with rotary
+ * positions, one with biases of distance, and those that need hardly an operation more,
  */
-const variants =
-  /_(normed|normed_residual|40b|rw|serial|biases|linear|dynamic|yarn|rope|350m|longrope|sliding|parallel)$/;
-const everyday = ["llama", "bloom"];
-const inSoftware = (name: string) => (full ? !variants.test(name) : everyday.includes(name));
+const everyday = ["llama", "llama3_rope", "bloom", "mistral", "olmo2", "qwen3", "smollm3"];
+const inSoftware = (name: string) => full || everyday.includes(name);
 const devicesOf = (name: string) => (!missing && inSoftware(name) ? [...devices, "webgpu"] : devices);
 /** and in the full suite one for all statistics (test/kernels holds what our own kernels compute against float64). */
 const hasAll = (name: string, device: string) => device !== "webgpu" || (full && name === "llama");
