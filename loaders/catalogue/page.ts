@@ -110,7 +110,7 @@ display(await paperVerdict(db, paper));
 
 </div>
 
-<p class="facts">By ${names.join(", ")}, and <a href="#the-rules-before-the-result">rules that stood before the run</a>.</p>`;
+<p class="facts">Measured by ${names.join(", ")}; judged by <a href="#the-rules-before-the-result">rules that stood before the run</a>.</p>`;
 }
 
 /** Its claims as a chart with the passport of the result, and as cards. */

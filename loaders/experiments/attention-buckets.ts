@@ -25,6 +25,7 @@
 import { UserError } from "../../engine/errors.js";
 import type { Values } from "../../engine/forward.js";
 import { Model } from "../../engine/model.js";
+import { cases, caseTables, caseTokens } from "../analysis/cases.js";
 import { factLists } from "../analysis/records.js";
 import type { Experiment } from "../experiment.js";
 import { type AnswerLogits, answerLogits, answerOf, mixed } from "./attention-buckets/answers.js";
@@ -65,7 +66,16 @@ export const attentionBuckets: Experiment<Parameters, Evidence> = {
   parameters,
   inputs: { lookups: "prompts/lookups.jsonl", haystack: "texts/heldout.jsonl" },
   resources: { memory: 2 },
-  tables: [tables.waves, tables.curves, tables.layers, tables.alignments, tables.places, tables.readers],
+  tables: [
+    tables.waves,
+    tables.curves,
+    tables.layers,
+    tables.alignments,
+    tables.places,
+    tables.readers,
+    cases,
+    caseTokens,
+  ],
   claims,
   async *run({ parameters: given, inputs, progress, signal, ...context }) {
     const { multiples, nearest, nearby, farthest } = given;
@@ -117,6 +127,13 @@ export const attentionBuckets: Experiment<Parameters, Evidence> = {
     for (const multiple of multiples.slice(1)) models.push(await Model.load(withBase(model, multiple), model.backend));
     for (const list of lists) found.push(await readList(models, list, given, advance));
     for (const other of models.slice(1)) await other.release();
+    for (const question of new Set([0, Math.floor(given.questions / 2), given.questions - 1])) {
+      const { distance, bases } = found[0][question];
+      const prompt = `the fact ${distance} tokens away`;
+      const { logProbability, correct } = bases[0];
+      const of = { prompt, question, stretches: [], logProbability, correct };
+      yield* caseTables(lists[0], of, (id) => tokenizer.token(id));
+    }
     const evidence = { ...given, waves, scores: { wave, texts: trained }, lists: found };
     yield tables.alignmentRows(evidence);
     yield* tables.readerRows(evidence, rangesOf(given));

@@ -11,6 +11,7 @@ import { bestBase, type Evidence, worstPlace } from "../../../loaders/experiment
 import { listsOf } from "../../../loaders/experiments/attention-buckets/lists.js";
 import { attentionBuckets, byDistance } from "../../../loaders/experiments/attention-buckets.js";
 import { goldenFiles, json, memorySource } from "../engine/memory-source.js";
+import { expectCases } from "./cases.js";
 import { factRecords } from "./facts.js";
 import { expectDeclaredRows, judged } from "./pure.js";
 import { characterTokenizer, runSmall, texts } from "./subject.js";
@@ -183,7 +184,8 @@ const parameters = {
 const inputs = { lookups: factRecords(40), haystack: texts(4, 150) };
 
 test("several bases read the same lists in a real model", async () => {
-  const { tables, evidence: found, progress } = await runSmall(attentionBuckets, parameters, inputs);
+  const run = await runSmall(attentionBuckets, parameters, inputs);
+  const { tables, evidence: found, progress } = run;
   expectDeclaredRows(
     attentionBuckets,
     [...tables].map(([table, rows]) => ({ table, rows })),
@@ -192,6 +194,7 @@ test("several bases read the same lists in a real model", async () => {
   expect(answers).toHaveLength(2 * 6);
   expect(answers.some(({ bases: [one, other] }) => one.logProbability !== other.logProbability)).toBe(true);
   expect(progress.every((share) => share < 1)).toBe(true);
+  await expectCases(run, 3);
 });
 
 test("what cannot be run is refused by name", async () => {

@@ -90,7 +90,7 @@ describe("a paper's page", () => {
     const [before, after] = page.split("## How it is measured here");
     expect(before).toContain("display(await paperVerdict(db, paper))");
     expect(before).toContain(
-      'By <a href="/basin">The attention basin</a>, <a href="/positional-bias">Positional bias</a>',
+      'Measured by <a href="/basin">The attention basin</a>, <a href="/positional-bias">Positional bias</a>',
     );
     expect(before).toContain(`--claims: ${studies.flatMap(({ claims }) => claims).length}"`);
     expect(after).toContain("display(await paperCards(db, paper))");
