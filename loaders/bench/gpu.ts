@@ -154,6 +154,20 @@ async function copyRate(gpu: Gpu): Promise<number> {
   return (8 * 2 * bytes) / median(samples) / 1e6;
 }
 
+/** Begins to watch memory anew: what was destroyed is freed only when later work has ended. */
+async function settle(gpu: Gpu, memory: GpuMemory): Promise<void> {
+  const { queue } = gpu.device;
+  const small = gpu.buffer(4);
+  for (let i = 0; i < 3; i++) {
+    const encoder = gpu.device.createCommandEncoder();
+    encoder.clearBuffer(small);
+    queue.submit([encoder.finish()]);
+    await queue.onSubmittedWorkDone();
+  }
+  small.destroy();
+  await memory.reset();
+}
+
 async function measureLayer(
   gpu: Gpu,
   type: FloatType,
@@ -163,7 +177,7 @@ async function measureLayer(
 ): Promise<GpuMeasurement[]> {
   const pool = new Pool();
   const [queries, keys] = [0, 1].map(() => pool.draw(heads * T * headSize, type));
-  await memory.reset();
+  await settle(gpu, memory);
   const [queryBuffer, keyBuffer] = [gpu.upload(queries), gpu.upload(keys)];
   const layer = new AttentionLayer(gpu, {
     shape: { heads, keyValueHeads: heads, headSize, queries: T, keys: T },
@@ -262,7 +276,7 @@ async function measureModel(
     keySegments: [new Float32Array(T).fill(1, 0, 4)],
     queryGroups: [new Float32Array(T).fill(1)],
   };
-  await memory.reset();
+  await settle(gpu, memory);
   const samples = await timed(gpu, () => model.forward({ ids }, request));
   const peak = memory.peak();
   gpu.trim();
