@@ -8,6 +8,11 @@
  *    from the other half of the records.
  * Records are the independent units; differences are paired by record. Records are lines of data/prompts/records.jsonl
  * or of the file given with --prompts, in the form that loaders/analysis/records.ts describes.
+ *
+ * Departures: the basin paper profiles large chat models on retrieved passages; items here are invented facts of equal
+ * length, of which one is relevant. Item attention, the weaker end over the middle and the threshold of 1.3 follow an
+ * independent re-implementation, for the paper's formulas were not available in full. Attention sorting is run as
+ * published, most attended last, but on lists of ten short facts and not on contexts of thousands of tokens.
  */
 import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";

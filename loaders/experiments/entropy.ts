@@ -9,6 +9,11 @@
  * 3. The same entropies reached by temperature alone.
  * 4. Recall of key–value pairs from a context that is split between its lines.
  * Every document or record is one independent unit; differences are paired.
+ *
+ * Departures: splitting follows the released code, with a few hundred tokens where the paper has several thousand; the
+ * shared prefix is the start token alone, and a piece is scored by its attention over all layers, heads and queries. The
+ * controls are ours. Of the papers on broad heads and on dilution one statement each is tested, and the first was made
+ * about an encoder.
  */
 import { UserError } from "../../engine/errors.js";
 import type { Request } from "../../engine/forward.js";

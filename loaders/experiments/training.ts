@@ -8,6 +8,10 @@
  * After the first series ended with hardly any sink head in its rotary runs, a second one was planned: rotary positions
  * with and without the extra logit, on two and a half times the tokens. The claims that name the longer runs were written before those
  * were made; the others are judged on the first series and the bundled model, as they were written.
+ *
+ * Departures: the paper measures models that others trained, by the graph of their attention; here heads are counted
+ * whose mean attention on the first token is above a threshold, in small models that were trained for it. The softmax
+ * without a sum of one has a logit that is always zero.
  */
 import { bootstrap, bootstrapGroups, mean } from "../../engine/interval.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";

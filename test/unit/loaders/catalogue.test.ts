@@ -84,6 +84,14 @@ describe("a paper's page", () => {
     for (const { claims } of studies) for (const { rule } of claims) expect(page).toContain(text(rule));
   });
 
+  test("says where each experiment departs from it", async () => {
+    for (const [slug, studies] of await studiesByPaper()) {
+      if (slug === "none") continue;
+      for (const { experiment, method } of studies)
+        expect(method.join(" "), `${experiment.id} on ${slug}`).toMatch(/\bDepartures?: /);
+    }
+  });
+
   test("begins with the verdict, and says which experiments gave it", async () => {
     const studies = (await studiesByPaper()).get("attention-sorting") ?? [];
     const page = paperPage(papers.find(({ slug }) => slug === "attention-sorting")!, studies);
