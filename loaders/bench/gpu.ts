@@ -141,17 +141,18 @@ async function timed(gpu: Gpu, work: () => Promise<unknown>): Promise<number[]> 
 
 /** Gigabytes read and written per second by a copy within the GPU's memory. */
 async function copyRate(gpu: Gpu): Promise<number> {
-  const bytes = Math.min(2 ** 30, gpu.device.limits.maxBufferSize);
+  const bytes = Math.min(2 ** 28, gpu.device.limits.maxBufferSize); // more than a cache holds
+  const copies = 32;
   const [source, target] = [gpu.buffer(bytes), gpu.buffer(bytes)];
   const samples = await timed(gpu, async () => {
     const encoder = gpu.device.createCommandEncoder();
-    for (let i = 0; i < 8; i++) encoder.copyBufferToBuffer(source, 0, target, 0, bytes);
+    for (let i = 0; i < copies; i++) encoder.copyBufferToBuffer(source, 0, target, 0, bytes);
     gpu.device.queue.submit([encoder.finish()]);
   });
   source.destroy();
   target.destroy();
   await gpu.device.queue.onSubmittedWorkDone();
-  return (8 * 2 * bytes) / median(samples) / 1e6;
+  return (copies * 2 * bytes) / median(samples) / 1e6;
 }
 
 /** Begins to watch memory anew: what was destroyed is freed only when later work has ended. */
