@@ -65,7 +65,9 @@ async function planJobs(jobs: readonly Job[], { warn, anyDevice = false }: PlanO
         return { experiment: job.experiment, job, key: there.value.key, fresh: ready.folder };
       }
       const stored = await store.get(here.value.key);
-      const state = stored ? { fresh: stored.folder } : nearest(job, here.value, known);
+      // What has changed since a result of another device is told of that device, not of the two.
+      const now = (result: Result) => (result === ready && there.status === "fulfilled" ? there.value : here.value);
+      const state = stored ? { fresh: stored.folder } : nearest(job, now, known);
       return { experiment: job.experiment, job, key: here.value.key, ...state };
     }),
   );
@@ -101,16 +103,17 @@ function ignoreCorrupt(error: unknown, warn: PlanOptions["warn"]): undefined {
   return undefined;
 }
 
-/** The result with the fewest changes to this one; of equally near ones, the latest. */
+/** The result with the fewest changes to what it would be now; of equally near ones, the latest. */
 function nearest(
   { experiment, model }: Job,
-  identity: Identity,
+  now: (result: Result) => Identity,
   known: readonly Result[],
 ): Pick<Plan, "stale" | "reason"> {
   const name = model === undefined ? undefined : modelName(model);
   const [found] = known
     .filter(({ passport }) => passport.experiment === experiment && passport.model?.name === name)
-    .map((stale) => ({ stale, changes: differences(stale.passport, identity) }))
+    .map((stale) => ({ stale, changes: differences(stale.passport, now(stale)) }))
+    .filter(({ changes }) => changes.length > 0) // one without any is corrupt, or it would be fresh
     .sort((a, b) => a.changes.length - b.changes.length || (a.stale.passport.date < b.stale.passport.date ? 1 : -1));
   return found ? { stale: found.stale.folder, reason: some(found.changes, 4) } : {};
 }

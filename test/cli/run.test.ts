@@ -106,6 +106,11 @@ describe("a committed result", () => {
       reason: null,
       passport: "data/results/weights/passport.json",
     });
+    const change = (text: string) => text.replace("class Model {", "class Model {\n  readonly changed = true;");
+    await project.with("engine/model.ts", change, async () => {
+      const reason = "the code changed (engine/model.ts)"; // and not the device, too
+      expect(await stateOf("weights")).toMatchObject({ state: "stale", reason });
+    });
     const asked = await project.run("run", "weights", "--device", "cpu");
     expect(asked.stderr).toMatch(/^weights has to be computed: .*the device changed from "wasm" to "cpu"/);
     const again = await project.run("run", "weights", "--device", "cpu");

@@ -260,6 +260,7 @@ test("a corrupt result is set aside, which is said, and computed again to the sa
   expect(stderr).toMatch(
     /^A stored result was corrupt and counts as missing: .*squares\.arrow is not what its passport says it is; it now lies in /m,
   );
+  expect(stderr).toMatch(/^counts has to be computed: there is no result yet$/m);
   expect(readFileSync(table)).toEqual(good);
 });
 
@@ -269,6 +270,7 @@ test("a corrupt committed result is not used, and left as it is", async () => {
   const { code, stderr } = await project.run("run", "counts");
   expect(code).toBe(0);
   expect(stderr).toMatch(/^A committed result is corrupt and is not used: .*squares\.arrow/m);
+  expect(stderr).toMatch(/^counts is fresh: \.observatory/m);
   expect(readFileSync(project.path("data/results/counts/squares.arrow")).toString("latin1")).toMatch(/garbage$/);
 });
 
