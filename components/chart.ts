@@ -54,7 +54,9 @@ function wrapTitles(spec: VegaSpec, width: number): VegaSpec {
       if (lines.length === 0 || longer.length * LETTER > width - 60) lines.push(word);
       else lines[lines.length - 1] = longer;
     }
-    return { ...axis, title: lines };
+    // A long line that stood in the middle of a plot with long labels beside it would leave the chart at the right.
+    const isLong = lines.some((line) => line.length * LETTER > width / 2);
+    return { ...axis, title: lines, titleAnchor: isLong ? ("end" as const) : axis.titleAnchor };
   });
   return { ...spec, axes };
 }

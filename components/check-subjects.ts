@@ -1,18 +1,23 @@
 /** What a check computes again: texts that the site carries, or questions whose tokens are published with their numbers. */
+import { CannotRun, isMadeOf, type Session } from "./checks/session.js";
 import type { Database, Row } from "./database.js";
 import { texts as textsFile } from "./lab/bundled.js";
-import type { Caller } from "./lab/calls.js";
 import { numberOf, questionOf, type TextCase, type TextMeasures } from "./lab/measured.js";
 import type { Passport } from "./passport.js";
 
 export interface Subject {
   readonly name: string;
-  /** Computes it, and gives the number that belongs to a published row. */
-  compute(caller: Caller): Promise<(row: Row) => number | undefined>;
+  /** How many prompts, or inputs, its numbers are made of: 1 where it is not said. */
+  readonly size?: number;
+  /**
+   * Computes it, and gives the number that belongs to a published row.
+   * @param advance said, and waited for, before each of its prompts
+   */
+  compute(session: Session, advance: () => Promise<void>): Promise<(row: Row) => number | undefined>;
 }
 
 export interface Subjects {
-  /** What one of them is called in a sentence. */
+  /** What one of them, or of what they are made of, is called in a sentence. */
   readonly noun: string;
   /** @throws {CannotRun} where the result is not of what this site carries */
   open(published: Published): Promise<readonly Subject[]>;
@@ -22,14 +27,9 @@ export interface Subjects {
 export interface Published {
   readonly passport?: Passport;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** What is to be computed again. */
+  readonly rows: readonly Row[];
 }
-
-/** What cannot be known without more than the page has. */
-export class CannotRun extends Error {}
-
-/** Whether the passport's key is made of this hash among others. */
-export const isMadeOf = (passport: Passport | undefined, hash: string): boolean =>
-  JSON.stringify(passport?.keyParts ?? null).includes(`"${hash}"`);
 
 export interface Measure extends Omit<TextCase, "text" | "tokens"> {
   readonly of: keyof TextMeasures;
@@ -37,10 +37,21 @@ export interface Measure extends Omit<TextCase, "text" | "tokens"> {
 
 /** As loaders/lab/texts.ts writes it. */
 interface Texts {
-  /** Of the whole file that the experiment reads. */
+  /** Of the file that the experiment reads. */
   readonly sha256: string;
   readonly records: readonly { readonly id: string; readonly text: string }[];
 }
+
+/** The texts of the experiments on running text, in their order. @throws {CannotRun} where the result is of others */
+export async function publishedTexts(passport: Passport | undefined): Promise<Texts["records"]> {
+  const { sha256, records }: Texts = await (await fetch(textsFile)).json();
+  if (!isMadeOf(passport, sha256))
+    throw new CannotRun("the published result is of other texts than this site carries.");
+  return records;
+}
+
+/** Few enough for a minute on a slow machine. */
+const fewTexts = 3;
 
 /**
  * The first texts of experiments on running text.
@@ -50,13 +61,14 @@ export function texts(measures: Readonly<Record<string, Measure>>): Subjects {
   const keyOf = ({ firstQuery, firstScored, withoutFirst }: Measure) => [firstQuery, firstScored, withoutFirst].join();
   return {
     noun: "text",
-    async open({ passport, parameters: { tokens } }) {
-      const { sha256, records }: Texts = await (await fetch(textsFile)).json();
-      if (typeof tokens !== "number" || !isMadeOf(passport, sha256))
-        throw new CannotRun("the published result is of other texts than this site carries.");
-      return records.map(({ id, text }) => ({
+    async open({ passport, parameters }) {
+      const tokens = parameter(parameters, "tokens");
+      const records = await publishedTexts(passport);
+      return records.slice(0, fewTexts).map(({ id, text }) => ({
         name: id,
-        async compute(caller) {
+        async compute(session, advance) {
+          await advance();
+          const { caller } = await session.model();
           const measured = new Map<string, TextMeasures>(); // by how it is measured
           for (const how of Object.values(measures)) {
             if (measured.has(keyOf(how))) continue;
@@ -73,6 +85,13 @@ export function texts(measures: Readonly<Record<string, Measure>>): Subjects {
   };
 }
 
+/** A number among the parameters of the published run. @throws {CannotRun} where it is none */
+export function parameter(parameters: Published["parameters"], name: string): number {
+  const value = parameters[name];
+  if (typeof value !== "number") throw new CannotRun(`the published result does not say its parameter ${name}.`);
+  return value;
+}
+
 /** The questions of a result that publishes their tokens, in its table case_tokens. */
 export function questions(db: Database): Subjects {
   return {
@@ -82,7 +101,9 @@ export function questions(db: Database): Subjects {
       const names = [...new Set(tokens.map(({ prompt }) => String(prompt)))];
       return names.map((name) => ({
         name,
-        async compute(caller) {
+        async compute(session, advance) {
+          await advance();
+          const { caller } = await session.model();
           const measured = await caller.call("measureQuestion", [
             questionOf(tokens.filter(({ prompt }) => prompt === name)),
           ]);

@@ -3,14 +3,13 @@
  * published rows. The answer is that they agree, or where they differ most, or why nothing could be computed; it always
  * says what was compared, and the numbers are there to be read.
  */
-import { CannotRun, isMadeOf, type Subjects } from "./check-subjects.js";
+import type { Subjects } from "./check-subjects.js";
+import { CannotRun, Session } from "./checks/session.js";
 import type { Database } from "./database.js";
 import { element } from "./element.js";
 import { count, number } from "./format.js";
-import { bundledModel } from "./lab/bundled.js";
-import { Caller } from "./lab/calls.js";
 
-/** Differences above this are none of rounding: the engine's devices keep to it. */
+/** Differences above this, of a number or of 1 where it is smaller, are none of rounding: the engine's devices keep to it. */
 const tolerance = 1e-4;
 
 export interface CheckOptions {
@@ -37,22 +36,28 @@ const difference = ({ published, here }: Comparison): number => {
   return Number.isNaN(size) ? Number.POSITIVE_INFINITY : size;
 };
 
+const tolerated = ({ published }: Comparison): number => tolerance * Math.max(1, Math.abs(published));
+
+/** More than 1 where a difference is none of rounding. */
+const excess = (it: Comparison): number => difference(it) / tolerated(it);
+
 export function check(options: CheckOptions, invalidation?: Promise<unknown>): HTMLElement {
   const answer = element("div", { role: "status" });
   const button = element("button", { type: "button" }, "Check this here");
-  let caller: Caller | undefined;
-  invalidation?.then(() => caller?.close());
+  let session: Session | undefined;
+  invalidation?.then(() => session?.close());
   button.addEventListener("click", async () => {
     button.disabled = true;
-    caller = new Caller();
     const say = (text: string) => answer.replaceChildren(element("p", {}, text));
     try {
-      answer.replaceChildren(...verdict(await compare(options, caller, say)));
+      const { passport } = await options.db.table(options.table);
+      session = new Session(passport, say);
+      answer.replaceChildren(...verdict(await compare(options, session, say)));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       say(error instanceof CannotRun ? `Cannot run: ${reason}` : `Cannot run here: ${reason}`);
     } finally {
-      caller.close();
+      session?.close();
       button.disabled = false;
     }
   });
@@ -69,24 +74,24 @@ interface Outcome {
 
 async function compare(
   { db, table, sql, of }: CheckOptions,
-  caller: Caller,
+  session: Session,
   say: (text: string) => void,
 ): Promise<Outcome> {
   const [rows, parameters, { passport }] = await Promise.all([db.query(sql), db.parameters(table), db.table(table)]);
-  const all = await of.open({ passport, parameters });
+  const all = await of.open({ passport, parameters, rows });
   const known = all.filter(({ name }) => rows.some(({ subject }) => subject === name));
   if (known.length === 0)
     throw new CannotRun(`there are no published numbers of any ${of.noun} that this site carries.`);
-  const opened = await caller.call("open", [bundledModel], (done, total) => {
-    say(`Loading the model: ${number(Math.round((100 * done) / total))} %`);
-  });
-  if (!isMadeOf(passport, opened.weights))
-    throw new CannotRun(`the published result is of other weights than ${opened.name}, which this site carries.`);
+  const size = known.reduce((sum, { size = 1 }) => sum + size, 0);
+  let done = 0;
+  const advance = async () => {
+    say(`Computing ${of.noun} ${++done} of ${size} …`);
+    await new Promise((resolve) => setTimeout(resolve)); // the page stays awake where it computes itself
+  };
   const started = performance.now();
   const comparisons: Comparison[] = [];
-  for (const [i, { name, compute }] of known.entries()) {
-    say(`Computing ${of.noun} ${i + 1} of ${known.length} …`);
-    const numberOf = await compute(caller);
+  for (const { name, compute } of known) {
+    const numberOf = await compute(session, advance);
     for (const row of rows.filter(({ subject }) => subject === name)) {
       const { what, place, value } = row;
       comparisons.push({
@@ -99,15 +104,15 @@ async function compare(
     }
   }
   const seconds = (performance.now() - started) / 1000;
-  return { comparisons, subjects: count(known.length, of.noun), device: opened.device, seconds };
+  return { comparisons, subjects: count(size, of.noun), device: session.device, seconds };
 }
 
 function verdict({ comparisons, subjects, device, seconds }: Outcome): Node[] {
-  const sorted = comparisons.toSorted((a, b) => difference(b) - difference(a));
+  const sorted = comparisons.toSorted((a, b) => excess(b) - excess(a));
   const [worst] = sorted;
-  const beyond = comparisons.filter((it) => difference(it) > tolerance);
+  const beyond = comparisons.filter((it) => excess(it) > 1);
   const place = [worst.what, worst.place, worst.subject].filter((part) => part !== null).join("; ");
-  const largest = `the largest difference is ${number(difference(worst), 2)} (${place}), where ${number(tolerance)} is tolerated`;
+  const largest = `the largest difference is ${number(difference(worst), 2)} (${place}), where ${number(tolerated(worst), 2)} is tolerated`;
   const answer = beyond.length
     ? `Differs: ${count(beyond.length, "number")} of ${number(comparisons.length)} do; ${largest}.`
     : `Agrees: ${count(comparisons.length, "number")} of ${subjects}; ${largest}.`;

@@ -7,6 +7,7 @@ import { Chart, type Spec } from "./chart.js";
 import type { Answer, Database, Row, TableInfo } from "./database.js";
 import { describe } from "./describe.js";
 import { element } from "./element.js";
+import { together } from "./format.js";
 import { passportElement, warning } from "./passport.js";
 import { type OnProgress, ProgressView } from "./progress.js";
 import { type Selection, Selector } from "./selection.js";
@@ -156,8 +157,8 @@ class FigureView {
 
   #write(claim: string, note: string | undefined): void {
     this.#caption.replaceChildren(
-      element("p", { class: "claim" }, claim),
-      ...(note ? [element("p", { class: "note" }, note)] : []),
+      element("p", { class: "claim" }, together(claim)),
+      ...(note ? [element("p", { class: "note" }, together(note))] : []),
     );
   }
 

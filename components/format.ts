@@ -3,6 +3,13 @@
 const locale = "en";
 const minus = (text: string) => text.replace(/^-/, "−");
 
+/** 2.3E-6 as a power of ten, never parted: 2.3 × 10⁻⁶. */
+const powerOfTen = (text: string) =>
+  text.replace(/E(.*)$/, (_, exponent: string) => {
+    const raised = [...exponent].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
+    return `\u00a0×\u00a010${raised.join("")}`;
+  });
+
 /** Three significant digits: 0.0123, 4.56, 1,230. Null and NaN become an en dash. */
 export function number(value: number | null | undefined, digits = 3): string {
   if (value == null || Number.isNaN(value)) return "–";
@@ -13,7 +20,7 @@ export function number(value: number | null | undefined, digits = 3): string {
       : Math.abs(value) < 1e-4
         ? { notation: "scientific", maximumSignificantDigits: digits }
         : { maximumSignificantDigits: digits };
-  return minus(value.toLocaleString(locale, options));
+  return powerOfTen(minus(value.toLocaleString(locale, options)));
 }
 
 /** A share between 0 and 1 as a percentage: 34 %, 0.4 %, never parted from its sign. */
@@ -29,6 +36,10 @@ export function interval(estimate: number | null, low: number | null, high: numb
   if (low == null || high == null || Number.isNaN(low) || Number.isNaN(high)) return number(estimate);
   return `${number(estimate)} [${number(low)}, ${number(high)}]`;
 }
+
+/** Keeps a number together with what stands beside it: 95 %, n = 12. */
+export const together = (text: string): string =>
+  text.replace(/(?<=\d) (?=%)|(?<=\bn) (?==)|(?<=\bn =) (?=\d)/g, "\u00a0");
 
 /** "1 head", "14 heads". */
 export function count(n: number, noun: string, plural = `${noun}s`): string {

@@ -2,6 +2,7 @@
 import { Chart, type Spec } from "./chart.js";
 import type { Row } from "./database.js";
 import { element } from "./element.js";
+import { together } from "./format.js";
 
 export interface LiveOptions {
   /** Unique on the page; a cell that runs again updates its chart in place. */
@@ -28,7 +29,7 @@ export function live(
 ): HTMLElement {
   const view = views.get(id) ?? create(id, height, note);
   views.set(id, view);
-  const said = claim(rows);
+  const said = together(claim(rows));
   view.caption.textContent = said;
   view.chart.element.setAttribute("aria-label", said);
   view.chart.update(rows, spec);
@@ -47,6 +48,6 @@ function create(id: string, height: number | undefined, note: string | undefined
   const chart = new Chart(height);
   chart.element.setAttribute("role", "img");
   const caption = element("p", { class: "claim" });
-  const remark = note ? element("p", { class: "note" }, note) : null;
+  const remark = note ? element("p", { class: "note" }, together(note)) : null;
   return { node: element("div", { class: "figure", id }, caption, remark, chart.element), chart, caption };
 }

@@ -53,6 +53,10 @@ const FIXED: Readonly<Record<string, number>> = {
   softmax1: 4,
   random: 5,
   "random weights": 5,
+  "nothing evicted": 0,
+  "evicted 50 %": 1,
+  "evicted 75 %": 2,
+  "evicted 90 %": 3,
 };
 
 /** A colour for each name, in order: fixed names first, the others take what is left. */

@@ -23,10 +23,14 @@ export interface Numeric extends FieldOptions {
 
 const FORMAT = ".3~g";
 
+/** Discrete values of an axis that can all be named. */
+const MOST_TICKS = 6;
+
 function axis(
   { field, title, format, domain, zero = false, log, whole }: Numeric,
   channel: "x" | "y",
   nice = channel === "y",
+  values?: readonly (string | number)[],
 ): Unit {
   return {
     field,
@@ -34,6 +38,8 @@ function axis(
     title,
     axis: {
       ...(format ? { format } : {}),
+      ...(format?.endsWith("s") ? { labelExpr: "replace(datum.label, 'G', 'B')" } : {}), // of tokens: billions
+      ...(values && values.length <= MOST_TICKS ? { format: format ?? ",.6~r", values } : {}),
       ...(whole ? { format: "d", tickMinStep: 1 } : {}),
       ...(log === 10 ? { tickCount: 3 } : {}), // more would rule a line for every 2, 3, … 9
       grid: channel === "y",
@@ -174,7 +180,11 @@ export interface ProfileOptions {
 /** Lines with bands: y over x, one colour per series. */
 export function profile({ x, y, low, high, series, reference, points }: ProfileOptions): Spec {
   return (surroundings) => {
-    const horizontal = { x: axis(x, "x"), ...(series ? { color: colourOf(series, surroundings) } : {}) };
+    const discrete = points ? distinct(surroundings.rows, x.field) : undefined;
+    const horizontal = {
+      x: axis(x, "x", false, discrete),
+      ...(series ? { color: colourOf(series, surroundings) } : {}),
+    };
     const vertical = axis(y, "y");
     const band = low && high ? { low, high } : undefined;
     const tooltip = [
@@ -196,7 +206,7 @@ export function profile({ x, y, low, high, series, reference, points }: ProfileO
         { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
         // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
         {
-          mark: { type: "point", size: points ? 45 : 140, opacity: points ? 1 : 0 },
+          mark: points ? { type: "point", size: 45 } : { type: "point", size: 140, opacity: 0, clip: true },
           encoding: { ...horizontal, y: vertical, tooltip },
         },
         ...(reference ? referenceLayers(reference, x, y) : []),
@@ -302,7 +312,9 @@ export function smallMultiples({ facet, cell, minWidth = 110, cellHeight = 110 }
         field: facet.field,
         type: "ordinal",
         sort: values,
-        header: { labelExpr: `${quote(facet.title ? `${facet.title} ` : "")} + (datum.label)` },
+        header: {
+          labelExpr: `${quote(facet.title ? `${facet.title} ` : "")} + ${facet.format ? `format(datum.value, ${quote(facet.format)})` : "(datum.label)"}`,
+        },
       },
       columns,
       spec: { ...liftTitles(unit, titles), width: cellWidth, height: cellHeight },

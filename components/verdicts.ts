@@ -2,7 +2,7 @@
 import { reveal } from "./anchor.js";
 import type { Database, Row } from "./database.js";
 import { element } from "./element.js";
-import { cell, count, interval } from "./format.js";
+import { cell, count, interval, together } from "./format.js";
 import { warning } from "./passport.js";
 
 const SYMBOLS: Readonly<Record<string, string>> = {
@@ -55,21 +55,24 @@ function estimateOf(row: Row): string {
 }
 
 /** The page of a paper; components lie two folders below the site's root. */
-function paperLink(slug: string): HTMLElement {
-  const name = element("code", {}, slug);
-  return slug === "none" ? name : element("a", { href: new URL(`../../papers/${slug}`, import.meta.url).href }, name);
+function paperOf({ paper }: Row): Node[] {
+  if (paper === "none") return [document.createTextNode("No paper: a question of this project.")];
+  const href = new URL(`../../papers/${paper}`, import.meta.url).href;
+  return [document.createTextNode("Paper: "), element("a", { href }, element("code", {}, String(paper)))];
 }
 
 function card(row: Row): HTMLElement {
+  const rule = (name: string, text: unknown) =>
+    element("p", { class: "rule" }, element("span", {}, `${name}: `), together(String(text)));
   return element(
     "article",
     { class: "verdict", "data-outcome": slug(row), id: anchor(row) },
     element("p", { class: "outcome" }, ...outcomeOf(row)),
     element("h3", {}, String(row.statement)),
-    element("p", { class: "estimate" }, `${row.measure}: ${estimateOf(row)}, n = ${cell(row.n)}`),
-    element("p", { class: "rule" }, element("span", {}, "Rule: "), String(row.rule)),
-    ...(row.revised ? [element("p", { class: "rule" }, element("span", {}, "Revised: "), String(row.revised))] : []),
-    element("p", { class: "paper" }, "Paper: ", paperLink(String(row.paper))),
+    element("p", { class: "estimate" }, together(`${row.measure}: ${estimateOf(row)}, n = ${cell(row.n)}`)),
+    rule("Rule", row.rule),
+    ...(row.revised ? [rule("Revised", row.revised)] : []),
+    element("p", { class: "paper" }, ...paperOf(row)),
   );
 }
 

@@ -1,4 +1,5 @@
 /** Calls of the page to the worker, and the worker's answers. */
+import type { Forward, Prompt, Request } from "../../engine/forward.js";
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import type { Addresses } from "./delivery.js";
 import type { Acceleration, Candidate, Opened, Run } from "./laboratory.js";
@@ -17,6 +18,8 @@ export interface Methods {
   draw: { args: [Drawing]; result: ImageData };
   measureText: { args: [TextCase]; result: TextMeasures };
   measureQuestion: { args: [QuestionCase]; result: QuestionMeasures };
+  tokens: { args: [string]; result: Int32Array };
+  forward: { args: [Prompt, Request]; result: Forward };
   predict: { args: [number]; result: readonly Candidate[] };
 }
 

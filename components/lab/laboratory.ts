@@ -3,7 +3,7 @@ import type { Architecture } from "../../engine/architecture.js";
 import type { Backend } from "../../engine/backend.js";
 import { openCheckpoint } from "../../engine/checkpoint.js";
 import { UserError } from "../../engine/errors.js";
-import type { Forward } from "../../engine/forward.js";
+import type { Forward, Prompt, Request } from "../../engine/forward.js";
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import { meanDefined } from "../../engine/metrics/patterns.js";
 import { shareAbove } from "../../engine/metrics/sinks.js";
@@ -36,6 +36,7 @@ export interface Opened {
   readonly family: string;
   readonly layers: number;
   readonly heads: number;
+  readonly vocabulary: number;
   /** What runs it, and whether that can be trusted. */
   readonly device: string;
   /** sha256 of the weights. */
@@ -123,9 +124,9 @@ export class Laboratory {
     await this.#subject?.model.release();
     this.#subject = { model, tokenizer };
     this.#before = undefined;
-    const { family, layers, heads } = model.architecture;
+    const { family, layers, heads, vocabulary } = model.architecture;
     const { weights } = checkpoint.hashes;
-    return { name: source.name, family, layers, heads, weights, device: deviceSentence(backend, check) };
+    return { name: source.name, family, layers, heads, vocabulary, weights, device: deviceSentence(backend, check) };
   }
 
   /** Runs the model over a text. A run that is overtaken by the next one ends with an AbortError. */
@@ -247,6 +248,16 @@ export class Laboratory {
 
   async measureQuestion(of: QuestionCase): Promise<QuestionMeasures> {
     return measureQuestion(this.#opened().model, of);
+  }
+
+  /** Of a whole text, start token first where the model was trained with one. */
+  async tokens(text: string): Promise<Int32Array> {
+    return this.#opened().tokenizer.prompt(text);
+  }
+
+  /** One pass as the engine does it, beside the text in view. */
+  async forward(prompt: Prompt, request: Request): Promise<Forward> {
+    return this.#opened().model.forward(prompt, request);
   }
 
   #opened(): Subject {

@@ -37,6 +37,10 @@ function perform(call: Call, progress: (done: number, total: number) => void): P
       return laboratory.measureText(...call.args);
     case "measureQuestion":
       return laboratory.measureQuestion(...call.args);
+    case "tokens":
+      return laboratory.tokens(...call.args);
+    case "forward":
+      return laboratory.forward(...call.args);
     case "predict":
       return laboratory.predict(...call.args);
   }

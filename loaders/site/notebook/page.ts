@@ -66,6 +66,7 @@ interface SiteFunctions {
   bind(sql: string, parameters?: FigureOptions["params"]): string;
   outdent(sql: string): string;
   complete(unit: object, sheet: object): object;
+  together(text: string): string;
   passportLine(passport: object): string;
   namedIn(sql: string, tables: Iterable<string>): string[];
   answerKey(sql: string, files: ReadonlyMap<string, string>): Promise<string>;
@@ -106,7 +107,7 @@ export async function readPage(folder: string, file: string, db: NodeDatabase): 
   const scripts = [...elements(parse(await readFile(join(folder, file), "utf8")))];
   const modules = scripts.filter((element) => attribute(element, "type") === "module").map(textOf);
   const code = modules.find((text) => /^define\(/m.test(text)) ?? "";
-  const parts = ["sql", "complete", "passport", "answer-key"].map((name) => siteModule(folder, name));
+  const parts = ["sql", "complete", "format", "passport", "answer-key"].map((name) => siteModule(folder, name));
   const functions = Object.assign({}, ...(await Promise.all(parts))) as SiteFunctions;
   return new Page(folder, db, functions).run(code);
 }
@@ -217,7 +218,7 @@ class Page {
       verdictLists: (_: unknown, sources: readonly { readonly table: string }[]) =>
         this.#verdicts(sources.map(({ table }) => table)),
     },
-    live: { live },
+    live: { live: (options: LiveOptions) => this.#live(options) },
     controls: { slider, choice, toggle },
   };
 
@@ -252,8 +253,8 @@ class Page {
     return {
       kind: "figure",
       id,
-      claim: typeof claim === "string" ? claim : claim(rows),
-      note,
+      claim: this.#site.together(typeof claim === "string" ? claim : claim(rows)),
+      note: note && this.#site.together(note),
       sql: bound,
       rows,
       spec: this.#site.complete(unit, { width: WIDTH, height, mode: "light" }),
@@ -261,6 +262,11 @@ class Page {
       foot: [...Array.from(passports, this.#site.passportLine), ...(compact ? [] : ["Data and query"])],
       value: select?.value,
     };
+  }
+
+  #live({ id, rows, claim, height, note }: LiveOptions): ShownLive {
+    const { together } = this.#site;
+    return { kind: "live", id, claim: together(claim(rows)), height, note: note && together(note) };
   }
 
   #verdicts(tables: readonly string[]): ShownVerdicts {
@@ -288,10 +294,6 @@ type LiveOptions = Pick<FigureOptions, "id" | "height" | "note"> & {
   readonly rows: readonly Row[];
   readonly claim: (rows: readonly Row[]) => string;
 };
-
-function live({ id, rows, claim, height, note }: LiveOptions): ShownLive {
-  return { kind: "live", id, claim: claim(rows), height, note };
-}
 
 /** What pages give to controls; components/controls.ts describes it. */
 interface ControlOptions {
