@@ -196,6 +196,8 @@ export const messages = {
   hostUnknown: (host: string) => `${host} is not an address of this machine: give one that is, or 0.0.0.0 for all.`,
   foreignRequest: "This server answers only pages that it served itself, under an address of this machine.\n",
   noSite: (folder: string) => `There is no site in ${folder}: build one with \`npm run build\`.`,
+  oldSite: (folder: string, changed: string) =>
+    `The site in ${folder} was built before ${changed} was changed, and would be measured as it was: build it again with \`npm run build\`.`,
   otherBuild: "Another build is at work; waiting for it to end.",
   built: (folder: string) => `The site is in ${folder}.`,
   siteDefects: (defects: readonly string[]) =>

@@ -1,7 +1,7 @@
 /** `observatory bench site`: how soon a built page shows something, how quickly it answers, and whether it holds still. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdir } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
@@ -16,6 +16,7 @@ import { absent, writeFlushed } from "../store/system.js";
 import { say } from "../terminal.js";
 import { launchChromium } from "./chromium.js";
 import { largestShift, watchShifts } from "./layout-shift.js";
+import { changedSince } from "./site-age.js";
 
 const rounds = 5;
 /** Pixels. */
@@ -33,10 +34,13 @@ interface Finding {
   readonly within: boolean;
 }
 
-/** @returns whether everything kept within its limit @throws {UserError} where no site is built */
+/** @returns whether everything kept within its limit @throws {UserError} where no site is built, or one of other sources */
 export async function benchSite(file = join(dataFolder, "benchmarks/site.json")): Promise<boolean> {
   const pages = ((await readdir(siteOutput).catch(absent)) ?? []).filter((name) => /^(?!404).*\.html$/.test(name));
   if (pages.length === 0) throw new UserError(messages.noSite(projectPath(siteOutput)));
+  const { mtimeMs } = await stat(join(siteOutput, "index.html"));
+  const changed = await changedSince(mtimeMs, root);
+  if (changed) throw new UserError(messages.oldSite(projectPath(siteOutput), changed));
   const server = spawn(process.execPath, [join(root, "loaders/observatory.mjs"), "serve", "--port", "4500"], {
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -59,6 +63,7 @@ export async function benchSite(file = join(dataFolder, "benchmarks/site.json"))
         "attention-observatory": await packageVersion(),
       },
       ...(await checkout()),
+      built: new Date(mtimeMs).toISOString(),
       limits,
       findings,
     };
