@@ -13,9 +13,12 @@ import { triangle } from "./triangle.js";
 
 /** Enough for the picture; the intervals of the experiment come from more. */
 const SEQUENCES = 1500;
-/** Milliseconds of computing per frame, and between two drawings. */
-const SLICE = 10;
-const REDRAW = 250;
+/** Milliseconds of computing per frame: half of what frames take, where a machine is slow, but never a pause to feel. */
+const [SLICE, LONGEST_SLICE] = [10, 40];
+/** Milliseconds between two drawings, and how many times as long as a drawing takes. */
+const [REDRAW, REST] = [250, 4];
+/** A reader who wants no motion sees the first picture and the last. */
+const still = matchMedia("(prefers-reduced-motion: reduce)");
 /** Tokens per side of a drawn cell. */
 const CELL = 2;
 
@@ -44,10 +47,11 @@ export function maskLab(invalidation?: Promise<unknown>): MaskLab {
   let simulation: CausalMaskSimulation | undefined;
   let visible = false;
   let frame = 0;
-  let drawnAt = 0;
+  let steppedAt = 0;
+  let nextDrawing = 0;
 
   const draw = (of: CausalMaskSimulation) => {
-    drawnAt = performance.now();
+    const started = performance.now();
     const layers = Array.from({ length: SHAPE.layers }, (_, layer) => of.scores(layer));
     const slopes = layers.map((scores) => 10 * keySlope(scores, SHAPE.tokens));
     claim.textContent = sentence(of, slopes);
@@ -73,14 +77,19 @@ export function maskLab(invalidation?: Promise<unknown>): MaskLab {
         series: { field: "layer", title: "Layer" },
       }),
     );
+    const finished = performance.now();
+    nextDrawing = finished + Math.max(REDRAW, REST * (finished - started));
   };
 
   const step = () => {
     frame = 0;
     if (!simulation || !visible || simulation.sequences >= SEQUENCES) return;
-    const until = performance.now() + SLICE;
+    const now = performance.now();
+    const until = now + Math.min(LONGEST_SLICE, Math.max(SLICE, (now - steppedAt) / 2));
+    steppedAt = now;
     while (performance.now() < until && simulation.sequences < SEQUENCES) simulation.run(4);
-    if (simulation.sequences >= SEQUENCES || performance.now() - drawnAt > REDRAW) draw(simulation);
+    const isDue = !still.matches && performance.now() > nextDrawing;
+    if (isDue || simulation.sequences >= SEQUENCES) draw(simulation);
     schedule();
   };
   const schedule = () => {

@@ -27,7 +27,7 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
   const context = shared ?? (await browser.newContext());
   contexts.set(browser, context);
   const page = await context.newPage();
-  await page.emulateMedia({ colorScheme: scheme });
+  await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   await page.setViewportSize({ width, height: width < 600 ? 740 : 900 });
   const troubles: string[] = [];
   page.on("request", (request) => {
