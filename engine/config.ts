@@ -19,11 +19,24 @@ const inert = new Set(
   emb_pdrop hidden_dropout_prob attention_probs_dropout_prob init_device init_config tokenizer_name verbose
   embedding_fraction router_aux_loss_coef output_router_logits initial_context_length is_llama_config
   attention_softmax_in_fp32 bias_dropout_fusion masked_softmax_fusion offset_alibi skip_bias_add skip_bias_add_qkv
-  seq_length slow_but_exact is_decoder _num_labels pretraining_tp scale_attention_softmax_in_fp32`.split(/\s+/),
+  seq_length slow_but_exact is_decoder _num_labels num_labels pretraining_tp scale_attention_softmax_in_fp32 n_special
+  predict_special_tokens output_past max_sequence_length model_max_length attn_implementation
+  _attn_implementation_internal _attn_implementation_autoset transformers.js_config unsloth_version unsloth_fixed
+  finetuned`.split(/\s+/),
 );
 
-/** Keys that change no number where they are false. */
-const inertIfFalse = new Set(["is_encoder_decoder", "add_cross_attention"]);
+/** Values with which keys of some families change no number in the others either. */
+const neutral: Readonly<Record<string, unknown>> = {
+  is_encoder_decoder: false,
+  add_cross_attention: false,
+  attention_bias: false,
+  mlp_bias: false,
+  qk_layernorm: false,
+  rope_interleaved: false,
+  use_mrope: false,
+  use_sliding_window: false,
+  partial_rotary_factor: 1,
+};
 
 /** Activation functions by the names that configs use. Different formulas of the same function stand together. */
 const activations = {
@@ -213,7 +226,7 @@ export class Config {
   finish(): void {
     for (const [key, value] of Object.entries(this.#values)) {
       if (this.#read.has(key) || inert.has(key) || value === null) continue;
-      if (inertIfFalse.has(key) && value === false) continue;
+      if (key in neutral && value === neutral[key]) continue;
       if (key === "quantization_config") {
         throw new UserError(`${this.where}: the weights are quantised, but only unquantised checkpoints can be run.`);
       }

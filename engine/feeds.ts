@@ -86,6 +86,7 @@ export function positionFeeds({
       break;
     case "rope":
       encoding.ropes.forEach((rope, i) => {
+        if (!architecture.blocks.some(({ attention }) => attention.rope === i)) return; // the graph has no such input
         const { cosine, sine } = rotations(positions, rope, headSize, lastPosition(prompt) + 1);
         feeds[`cosine ${i}`] = new Tensor("float32", cosine, [end - start, 1, headSize]);
         feeds[`sine ${i}`] = new Tensor("float32", sine, [end - start, 1, headSize]);

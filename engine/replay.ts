@@ -7,7 +7,7 @@ import { type Activation, type Attention, type Block, type Linear, type Norm, te
 import type { Checkpoint } from "./checkpoint.js";
 import type { Prompt } from "./forward.js";
 import { lastPosition } from "./prompt.js";
-import { partners } from "./rope.js";
+import { angleAt, partners } from "./rope.js";
 
 type Vector = Float64Array;
 
@@ -116,7 +116,7 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
     const partner = partners(positions.ropes[rope], headSize);
     return x.map((value, i) => {
       if (partner[i] === i) return value;
-      const angle = position(token) * speeds[pairs === "halves" ? i % speeds.length : Math.floor(i / 2)];
+      const angle = angleAt(position(token), speeds[pairs === "halves" ? i % speeds.length : Math.floor(i / 2)]);
       const sign = i < partner[i] ? -1 : 1;
       return factor * (value * Math.cos(angle) + sign * x[partner[i]] * Math.sin(angle));
     });

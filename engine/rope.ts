@@ -18,9 +18,15 @@ export interface Rope {
   readonly pairs: "halves" | "neighbours";
 }
 
-/** `base ** (−2i / size)` for each pair of `size` rotated dimensions. */
+/**
+ * `base ** (−2i / size)` for each pair of `size` rotated dimensions, rounded to float32 at every step: transformers
+ * rounds so whatever the precision of the model, and a few hundred tokens on that is another angle.
+ */
 export const plainFrequencies = (base: number, size: number): Float64Array =>
-  Float64Array.from({ length: size / 2 }, (_, i) => base ** ((-2 * i) / size));
+  Float64Array.from({ length: size / 2 }, (_, i) => 1 / Math.fround(base ** Math.fround((2 * i) / size)));
+
+/** By how many radians a pair is turned at a position, rounded likewise. */
+export const angleAt = (position: number, frequency: number): number => Math.fround(position * Math.fround(frequency));
 
 export interface RopeDefaults {
   readonly headSize: number;
@@ -29,6 +35,8 @@ export interface RopeDefaults {
   readonly base?: number;
   /** Default share of a head's dimensions that is rotated, in families that know such a share. */
   readonly partial?: number;
+  /** Trained length before the encoding was stretched, in families that give it outside the table. */
+  readonly original?: number;
 }
 
 /** The encoding that `rope_parameters`, or `rope_theta` and `rope_scaling` of older versions, describe. */
@@ -39,7 +47,7 @@ export function readRope(config: Config, defaults: RopeDefaults): Rope {
   const newer = config.table("rope_parameters");
   // Where both are given, transformers takes the older spelling.
   const table = older ?? newer;
-  const original = config.optionalCount("original_max_position_embeddings");
+  const original = config.optionalCount("original_max_position_embeddings") ?? defaults.original;
   return ropeOf(table, config.where, { ...defaults, base, partial, original });
 }
 
@@ -47,7 +55,7 @@ export function readRope(config: Config, defaults: RopeDefaults): Rope {
 export function ropeOf(
   table: Config | undefined,
   where: string,
-  { headSize, contextLength, base = 10_000, partial, original }: RopeDefaults & { readonly original?: number },
+  { headSize, contextLength, base = 10_000, partial, original }: RopeDefaults,
 ): Rope {
   const share = table?.number("partial_rotary_factor", partial ?? 1) ?? partial ?? 1;
   const size = Math.floor(headSize * share);
@@ -194,7 +202,7 @@ export function rotations(
     for (let i = 0; i < count; i++) {
       const first = row * headSize + (rope.pairs === "halves" ? i : 2 * i);
       const second = first + (rope.pairs === "halves" ? count : 1);
-      const angle = position * frequencies[i];
+      const angle = angleAt(position, frequencies[i]);
       cosine[first] = cosine[second] = rope.factor * Math.cos(angle);
       sine[second] = rope.factor * Math.sin(angle);
       sine[first] = -sine[second];

@@ -32,6 +32,7 @@ export const falcon: Family = {
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);
     config.only("apply_residual_connection_post_layernorm", false);
+    config.raw("ff_factor"); // written, and not used, beside ffn_hidden_size
     const bias = config.flag("bias", false);
     const { keyValueHeads, grouped, parallel, norms } = variant(config, heads);
     for (const key of ["rope_parameters", "rope_theta"]) config.raw(key); // written, and not used, beside ALiBi too

@@ -52,6 +52,7 @@ function laterGemma(
   caps?: readonly [number, number],
 ): Architecture {
   config.raw("hidden_act"); // written, and not used, beside hidden_activation
+  config.raw("sliding_window_size"); // likewise beside sliding_window
   const base = gemmaLike(config, {
     keyValueHeads: 4,
     activation: ["hidden_activation", "gelu_pytorch_tanh"],

@@ -21,6 +21,9 @@ export const gptNeox: Family = {
     const parallel = config.flag("use_parallel_residual", true);
     const base = config.number("rotary_emb_base", 10_000);
     const partial = config.number("rotary_pct", 0.25);
+    // Written beside them by some versions of transformers, and not read by others.
+    config.only("rope_theta", base);
+    config.only("partial_rotary_factor", partial);
     const norm = (name: string) => layerNorm(name, width, epsilon);
     const block = (layer: number): Block => {
       const at = `gpt_neox.layers.${layer}`;

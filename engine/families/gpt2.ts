@@ -9,12 +9,12 @@ export const gpt2: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
-    const width = config.count("n_embd");
-    const layers = config.few("n_layer");
-    const heads = config.few("n_head");
+    const width = config.count(["n_embd", "hidden_size"]);
+    const layers = config.few(["n_layer", "num_hidden_layers"]);
+    const heads = config.few(["n_head", "num_attention_heads"]);
     const inner = config.count("n_inner", 4 * width);
     const vocabulary = config.count("vocab_size");
-    const contextLength = config.count(["n_positions", "n_ctx"]);
+    const contextLength = config.count(["n_positions", "n_ctx", "max_position_embeddings"]);
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);
     const scaled = config.flag("scale_attn_weights", true);

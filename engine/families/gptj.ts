@@ -10,12 +10,12 @@ export const gptj: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
-    const width = config.count("n_embd");
-    const layers = config.few("n_layer");
-    const heads = config.few("n_head");
+    const width = config.count(["n_embd", "hidden_size"]);
+    const layers = config.few(["n_layer", "num_hidden_layers"]);
+    const heads = config.few(["n_head", "num_attention_heads"]);
     const inner = config.count("n_inner", 4 * width);
     const vocabulary = config.count("vocab_size");
-    const contextLength = config.count("n_positions", 2048);
+    const contextLength = config.count(["n_positions", "max_position_embeddings"], 2048);
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);
     config.only("rotary", true);

@@ -13,6 +13,8 @@ export interface LlamaLike {
   /** Default of num_key_value_heads; none: as many as heads. */
   readonly keyValueHeads?: number;
   readonly contextLength?: number;
+  /** Default of original_max_position_embeddings, in families that give it outside the table of the rotary encoding. */
+  readonly originalLength?: number;
   /** Default of tie_word_embeddings. */
   readonly tied?: boolean;
   readonly base?: number;
@@ -89,7 +91,13 @@ export function llamaLike(config: Config, family: LlamaLike): Architecture {
     positions: {
       kind: "rope",
       ropes: family.ropes?.(config, headSize, contextLength) ?? [
-        readRope(config, { headSize, contextLength, base: family.base, partial: family.partial }),
+        readRope(config, {
+          headSize,
+          contextLength,
+          base: family.base,
+          partial: family.partial,
+          original: family.originalLength,
+        }),
       ],
     },
     startToken: family.start ? config.token("bos_token_id", vocabulary) : undefined,

@@ -10,9 +10,9 @@ export const mpt: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
-    const width = config.count("d_model");
-    const layers = config.few("n_layers");
-    const heads = config.few("n_heads");
+    const width = config.count(["d_model", "hidden_size"]);
+    const layers = config.few(["n_layers", "num_hidden_layers"]);
+    const heads = config.few(["n_heads", "num_attention_heads"]);
     const vocabulary = config.count("vocab_size");
     const headSize = evenHeads(config, width, heads);
     const epsilon = config.number("layer_norm_epsilon", 1e-5);

@@ -9,10 +9,12 @@ export const phi3: Family = {
   ignores: ignoresBuffers,
 
   describe(config) {
-    for (const key of ["attention_bias", "mlp_bias", "lm_head_bias"]) config.only(key, false);
+    config.only("lm_head_bias", false);
+    for (const key of ["full_attn_mod", "interpolate_factor"]) config.only(key, 1);
     const base = llamaLike(config, {
       family: "phi3",
       contextLength: 4096,
+      originalLength: 4096,
       partial: 1,
       epsilon: ["rms_norm_eps", 1e-5],
     });

@@ -10,6 +10,7 @@ export const starcoder2: Family = {
 
   describe(config) {
     config.raw("layer_norm_epsilon"); // written, and not used, beside norm_epsilon
+    config.raw("activation_function"); // likewise beside hidden_act
     config.only("scale_attn_weights", true);
     config.oneOf("norm_type", ["layer_norm"], "layer_norm");
     config.oneOf("mlp_type", ["default"], "default");

@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import { type Family, tensorsOf } from "../../engine/architecture.js";
 import type { Checkpoint } from "../../engine/checkpoint.js";
 import { Config } from "../../engine/config.js";
+import { gemma3 } from "../../engine/families/gemma.js";
 import { gpt2 } from "../../engine/families/gpt2.js";
 import { llama } from "../../engine/families/llama.js";
+import { smollm3 } from "../../engine/families/smollm3.js";
 import type { Request } from "../../engine/forward.js";
 import { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
@@ -33,6 +35,8 @@ const variants: [string, Family, Record<string, unknown>][] = [
   ["Llama with GELU", llama, { ...llamaBase, hidden_act: "gelu" }],
   ["Llama with GELU by tanh", llama, { ...llamaBase, hidden_act: "gelu_pytorch_tanh" }],
   ["Llama with ReLU", llama, { ...llamaBase, hidden_act: "relu" }],
+  ["Gemma 3 whose layers all slide", gemma3, { ...llamaBase, sliding_window: 5 }],
+  ["SmolLM3 without rotary layers", smollm3, { ...llamaBase, no_rope_layers: [0, 0] }],
   ["GPT-2 with GELU", gpt2, { ...gpt2Base, activation_function: "gelu" }],
   ["GPT-2 with ReLU", gpt2, { ...gpt2Base, activation_function: "relu" }],
   ["GPT-2 with SiLU", gpt2, { ...gpt2Base, activation_function: "silu" }],

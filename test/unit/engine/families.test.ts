@@ -81,6 +81,40 @@ describe("models that cannot be run are refused in a sentence", () => {
   });
 });
 
+test.each<[string, Record<string, unknown>]>([
+  ["falcon-7b", { ff_factor: 4 }],
+  ["gemma-2-2b", { sliding_window_size: 4096 }],
+  ["gpt2", { n_special: 0, predict_special_tokens: true, output_past: true, num_labels: 1 }],
+  ["llama-2-7b", { max_sequence_length: 2048, _attn_implementation_autoset: true, partial_rotary_factor: 1 }],
+  ["llama-2-7b", { rope_scaling: { type: "yarn", factor: 16, finetuned: true } }],
+  ["mistral-7b", { attention_bias: false, mlp_bias: false, use_sliding_window: false }],
+  ["phi-3-mini-4k", { full_attn_mod: 1, interpolate_factor: 1, lm_head_bias: false, mlp_bias: false }],
+  ["pythia", { rope_theta: 10_000, partial_rotary_factor: 0.25, is_decoder: true }],
+  ["smollm2-135m", { "transformers.js_config": { dtype: "q4" } }],
+  ["starcoder2-3b", { activation_function: "gelu_pytorch_tanh" }],
+])("%s is the same with %j, as published files have it", (name, change) => {
+  const { positions: _, ...same } = described(published[name]);
+  expect(described({ ...published[name], ...change })).toMatchObject(same);
+});
+
+test.each([
+  ["gpt2", { n_embd: "hidden_size", n_layer: "num_hidden_layers", n_head: "num_attention_heads" }],
+  ["gptj", { n_embd: "hidden_size", n_positions: "max_position_embeddings" }],
+  ["mpt-7b", { d_model: "hidden_size", n_layers: "num_hidden_layers", n_heads: "num_attention_heads" }],
+])("%s may be spelled the way of other families", (name, names) => {
+  const respelled = Object.entries(published[name]).map(([key, value]) => [Reflect.get(names, key) ?? key, value]);
+  expect(summary(described(Object.fromEntries(respelled)))).toBe(summary(described(published[name])));
+});
+
+test("Phi-3 was trained on 4,096 tokens before it was stretched, where config.json does not say", () => {
+  const { original_max_position_embeddings: _, ...config } = published["phi-3-mini-4k"];
+  const factors = new Array<number>(48).fill(1);
+  const rope_scaling = { type: "longrope", short_factor: factors, long_factor: factors };
+  const { positions } = described({ ...config, max_position_embeddings: 131_072, rope_scaling });
+  const stretched = Math.sqrt(1 + Math.log(32) / Math.log(4096));
+  expect(positions).toMatchObject({ ropes: [{ factor: stretched }] });
+});
+
 describe("what a family cannot run is refused by name", () => {
   test.each<[string, Record<string, unknown>, string]>([
     ["mpt-7b", { attn_config: { qk_ln: true } }, "qk_ln is true, but only false can be run"],
@@ -109,6 +143,9 @@ describe("what a family cannot run is refused by name", () => {
     ["llama-3.2-1b", { partial_rotary_factor: 0.5 }, "partial_rotary_factor = 0.5 is not understood"],
     ["llama-3.2-1b", { rope_scaling: { rope_type: "yarn", factor: 2, beta: 3 } }, "beta = 3 is not understood"],
     ["olmo2-1b", { clip_qkv: 8 }, "clip_qkv = 8 is not understood"],
+    ["phi-3-mini-4k", { full_attn_mod: 2 }, "full_attn_mod is 2, but only 1 can be run"],
+    ["pythia", { rope_theta: 500 }, "rope_theta is 500, but only 10000 can be run"],
+    ["pythia", { partial_rotary_factor: 0.5 }, "partial_rotary_factor is 0.5, but only 0.25 can be run"],
     ["opt-125m", { is_encoder_decoder: true }, "is_encoder_decoder = true is not understood"],
     ["stablelm-2-1.6b", { hidden_act: "mish" }, 'hidden_act is "mish"'],
   ])("%s with %j", (name, change, sentence) => {
