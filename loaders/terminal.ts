@@ -13,8 +13,15 @@ export function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** Aborted by the first Ctrl-C, SIGTERM or closed terminal. The second ends the process at once. */
+let interruption: AbortSignal | undefined;
+
+/** Aborted by the first Ctrl-C, SIGTERM or closed terminal. The second ends the process at once. One for all who ask. */
 export function untilInterrupted(): AbortSignal {
+  interruption ??= listenForInterruption();
+  return interruption;
+}
+
+function listenForInterruption(): AbortSignal {
   outliveTerminal();
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
