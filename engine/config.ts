@@ -1,7 +1,7 @@
 /** A checkpoint's config.json, read key by key, so that what nobody read can be refused. */
 import type { Activation } from "./architecture.js";
 import { UserError } from "./errors.js";
-import { shown } from "./json.js";
+import { isRecord, shown } from "./json.js";
 
 /** Keys that change no number in a forward pass: bookkeeping, training, and text generation. */
 const inert = new Set(
@@ -213,13 +213,12 @@ export class Config {
     return value as number;
   }
 
-  /** A table inside the config. */
+  /** A table inside the config, or undefined where it has none, or an empty one. */
   table(...keys: string[]): Config | undefined {
     const value = this.#get(...keys);
     if (value === undefined) return undefined;
-    if (typeof value !== "object" || Array.isArray(value))
-      throw new UserError(`${this.where}: ${keys[0]} must be a table.`);
-    return new Config(value as Record<string, unknown>, `${this.where}: ${keys[0]}`);
+    if (!isRecord(value)) throw new UserError(`${this.where}: ${keys[0]} must be a table.`);
+    return Object.keys(value).length === 0 ? undefined : new Config(value, `${this.where}: ${keys[0]}`);
   }
 
   /** Refuses, by name, a key that nobody read and that could change numbers. */

@@ -1,6 +1,7 @@
 /** gpt-oss (https://arxiv.org/abs/2508.10925; transformers `GptOssForCausalLM`), weights not quantised. */
 import type { Family } from "../architecture.js";
 import { Config } from "../config.js";
+import { UserError } from "../errors.js";
 import { ropeOf } from "../rope.js";
 import { at, llamaLike } from "./llama-like.js";
 import { ignoresBuffers, linear, windows, withBlocks } from "./parts.js";
@@ -43,6 +44,9 @@ export const gptOss: Family = {
     const { layers, width } = base;
     const count = config.count(["num_local_experts", "num_experts"], 128);
     const chosen = config.count(["num_experts_per_tok", "experts_per_token"], 4);
+    if (chosen > count) {
+      throw new UserError(`${config.where}: ${chosen} experts per token are more than the ${count} that there are.`);
+    }
     const inner = config.count("intermediate_size");
     const window = windows(config, layers, config.nullableCount("sliding_window", 128), (layer) => layer % 2 === 0);
     return withBlocks(base, (block, layer) => {

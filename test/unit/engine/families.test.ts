@@ -106,6 +106,12 @@ test.each([
   expect(summary(described(Object.fromEntries(respelled)))).toBe(summary(described(published[name])));
 });
 
+test("an empty rope_scaling leaves rope_parameters as they are", () => {
+  const config = { ...published["llama-2-7b"], rope_parameters: { rope_type: "linear", factor: 4 } };
+  const frequency = (of: Architecture) => (of.positions.kind === "rope" ? of.positions.ropes[0].frequencies(1)[0] : 0);
+  expect(frequency(described({ ...config, rope_scaling: {} }))).toBe(0.25);
+});
+
 test("Phi-3 was trained on 4,096 tokens before it was stretched, where config.json does not say", () => {
   const { original_max_position_embeddings: _, ...config } = published["phi-3-mini-4k"];
   const factors = new Array<number>(48).fill(1);
@@ -146,6 +152,11 @@ describe("what a family cannot run is refused by name", () => {
     ["phi-3-mini-4k", { full_attn_mod: 2 }, "full_attn_mod is 2, but only 1 can be run"],
     ["pythia", { rope_theta: 500 }, "rope_theta is 500, but only 10000 can be run"],
     ["pythia", { partial_rotary_factor: 0.5 }, "partial_rotary_factor is 0.5, but only 0.25 can be run"],
+    [
+      "gpt-oss-20b",
+      { quantization_config: null, num_experts_per_tok: 33, experts_per_token: 33 },
+      "33 experts per token are more than the 32 that there are",
+    ],
     ["opt-125m", { is_encoder_decoder: true }, "is_encoder_decoder = true is not understood"],
     ["stablelm-2-1.6b", { hidden_act: "mish" }, 'hidden_act is "mish"'],
   ])("%s with %j", (name, change, sentence) => {
