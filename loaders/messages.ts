@@ -1,8 +1,11 @@
 /** Every sentence that the command line says when something is wrong: what, where, and what would be right. */
 const list = (names: readonly string[]) => (names.length === 0 ? "none" : names.join(", "));
 
-const size = (bytes: number) =>
-  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+const units = ["bytes", "KiB", "MiB", "GiB"];
+function size(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  return `${power === 0 ? bytes : (bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
+}
 
 export const messages = {
   // The command line

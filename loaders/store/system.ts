@@ -1,6 +1,6 @@
 /** Small things about the file system that the store and the site both need. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename } from "node:fs/promises";
+import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
 export function errorCode(error: unknown): string | undefined {
@@ -28,8 +28,13 @@ export async function writeFlushed(file: string, content: string | Uint8Array): 
 /** Replaces a file at once, so that nobody ever reads half of it, not even after a power cut. */
 export async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
   const draft = `${file}.${randomUUID()}.tmp`;
-  await writeFlushed(draft, content);
-  await rename(draft, file);
+  try {
+    await writeFlushed(draft, content);
+    await rename(draft, file);
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }
 
 export async function flushFolder(folder: string): Promise<void> {

@@ -172,7 +172,7 @@ describe("the collector", () => {
     const before = readdirSync(project.path(".observatory/store"));
     const { code, stdout, stderr } = await project.run("gc", "--keep", "0");
     expect(code).toBe(0);
-    expect(stderr).toMatch(/results were dropped from the store, and .* are free\.\n.* stay, more than the 0\.0 MiB/);
+    expect(stderr).toMatch(/results were dropped from the store, and .* are free\.\n.* stay, more than the 0 bytes/);
     const dropped = stdout.trim().split("\n");
     const left = readdirSync(project.path(".observatory/store"));
     expect(dropped.concat(left).sort()).toEqual(before.sort());

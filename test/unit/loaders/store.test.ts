@@ -20,6 +20,7 @@ import { isLocked, withLock } from "../../../loaders/store/lock.js";
 import type { Passport } from "../../../loaders/store/passport.js";
 import { CorruptResult, openResult, writeResult } from "../../../loaders/store/result.js";
 import { Store } from "../../../loaders/store/store.js";
+import { replaceFile } from "../../../loaders/store/system.js";
 
 let folder: string;
 beforeEach(() => {
@@ -213,6 +214,12 @@ describe("the collector", () => {
   test("frees nothing of an empty store", async () => {
     expect(await collect(0)).toEqual({ dropped: [], freed: 0, kept: 0 });
   });
+});
+
+test("a file that cannot be replaced leaves nothing beside it", async () => {
+  mkdirSync(join(folder, "taken/by-another"), { recursive: true });
+  await expect(replaceFile(join(folder, "taken"), "text")).rejects.toThrow();
+  expect(readdirSync(folder)).toEqual(["taken"]);
 });
 
 describe("a failure", () => {
