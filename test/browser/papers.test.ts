@@ -80,6 +80,28 @@ test("nothing of it fails or complains", () => {
   expect(desk.troubles).toEqual([]);
 });
 
+test("a measured paper begins with its verdict, and every claim of it leads to its rule", async () => {
+  const measured = await visit(browser, `${site}papers/attention-sorting`, "light", 1280);
+  try {
+    const verdict = measured.page.locator(".paper-verdict");
+    expect(await verdict.locator("p").textContent()).toMatch(/^\w.*: \d claims, \d/);
+    const claims = verdict.locator("li");
+    expect(await claims.count()).toBe(await measured.page.locator(".verdict").count());
+    for (const claim of await claims.all()) {
+      expect(await claim.locator(".estimate").textContent()).toMatch(/ \[.+, .+\], n = \d+$/);
+      const card = measured.page.locator((await claim.locator("a").getAttribute("href")) ?? "");
+      expect(await card.locator(".rule").first().textContent()).toMatch(/^Rule: \w/);
+    }
+    const [top, method] = await Promise.all(
+      [verdict, measured.page.locator("#how-it-is-measured-here")].map((of) => of.boundingBox()),
+    );
+    expect(top!.y + top!.height).toBeLessThan(method!.y);
+    expect(top!.y).toBeLessThan(600);
+  } finally {
+    await measured.close();
+  }
+});
+
 test("a planned paper has a page that says what is missing, without data", async () => {
   const planned = await visit(browser, `${site}papers/neural-phrase-based-mt`, "dark", 360);
   try {
