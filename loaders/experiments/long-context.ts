@@ -6,8 +6,8 @@
  * keys lie that are attended is measured for the queries in the last quarter of several lengths. Stretches of text are
  * the independent units; random weights, which have learned nothing, are the control.
  *
- * At the default length a processor takes several minutes for each stretch and a GPU a second, so the published result
- * comes from a GPU. `--set tokens=4096` is a matter of seconds anywhere.
+ * At the default length a processor takes several minutes for each stretch and a GPU a second: this one is for a GPU.
+ * `--set tokens=4096` is a matter of seconds anywhere.
  */
 import { UserError } from "../../engine/errors.js";
 import type { Forward } from "../../engine/forward.js";
