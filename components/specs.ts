@@ -69,7 +69,7 @@ function distinct(rows: readonly Row[], field: string): (string | number)[] {
 }
 
 /** Colour by name, the same name in the same colour on every page; numbers, such as layers, by the ordered scale. */
-function colourOf({ field, title }: FieldOptions, { rows, mode, width }: Surroundings): Unit {
+export function colourOf({ field, title }: FieldOptions, { rows, mode, width }: Surroundings): Unit {
   const names = distinct(rows, field);
   const ordered = names.every((name) => typeof name === "number");
   const entry = 36 + 7 * Math.max(...names.map((name) => String(name).length)); // pixels of a legend's entry, about

@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import MiniSearch from "minisearch";
 import { parse, type DefaultTreeAdapterTypes as Tree, defaultTreeAdapter as tree } from "parse5";
+import { metrics } from "../../engine/metrics/index.js";
 import { siteConfig, siteSource } from "../project.js";
 import { attribute, elements } from "./html.js";
 
@@ -53,11 +54,25 @@ export async function searchIndexOfSources(): Promise<SearchIndex> {
   );
 }
 
+/** Its sections come from the registry, in the browser. */
+const METRICS = "metrics.html";
+
+function metricSections(): Section[] {
+  return metrics.map(({ id, formula, edges, unit, source }) => ({
+    id: `./${METRICS.replace(".html", "")}#${id}`,
+    page: "Metrics",
+    heading: id.replaceAll("-", " "),
+    text: `${edges} ${unit} ${source}`,
+    beginning: `${formula}. ${edges}`,
+  }));
+}
+
 const isSearched = (file: string) => !/^(?:404|search)\.html$/.test(file);
 
 async function searchIndex(files: readonly string[], read: (file: string) => Promise<string>): Promise<SearchIndex> {
   const index = new MiniSearch<Section>(options);
   for (const file of files.filter(isSearched).sort()) index.addAll(sectionsOf(file, await read(file)));
+  if (files.includes(METRICS)) index.addAll(metricSections());
   return { options, index };
 }
 

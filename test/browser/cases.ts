@@ -17,7 +17,7 @@ export const covered = [
 ] as const;
 
 /** These have tests of their own. */
-const apart = ["404", "index", "lab", "search"];
+const apart = ["404", "index", "lab", "metrics", "search"];
 
 const source = fileURLToPath(new URL("../../src", import.meta.url));
 const written = readdirSync(source).flatMap((file) => /^(.+)\.md$/.exec(file)?.[1] ?? []);

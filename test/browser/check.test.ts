@@ -29,6 +29,7 @@ const published: (readonly [page: string, numbers: number, subjects: string])[] 
   ["flow-routes", 64, "60 windows"],
   ["entropy", 27, "3 texts"],
   ["basin", 4 * (2 + 10 * 8), "4 questions"],
+  ["attention-buckets", 6, "3 questions"],
   ["associative-memory", 3 * 3, "1 repetition"],
   ["context-heads", 2 * 64, "10 texts"],
   ["distributed-memory", 2 * 23, "23 lines"],

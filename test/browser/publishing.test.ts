@@ -3,7 +3,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { pages } from "./cases.js";
 import { launchChromium } from "./chromium.js";
-import { visit, whole } from "./visit.js";
+import { violations, visit, whole } from "./visit.js";
 
 const site = inject("site");
 
@@ -76,6 +76,13 @@ test("the search of every page finds sections, and leads to them", async () => {
     await results.first().waitFor();
     const first = results.first().locator("a");
     expect(await first.evaluate((node: HTMLAnchorElement) => node.href)).toMatch(`${site}entropy`);
+    await page.locator("main input[type=search]").fill("effective support");
+    const metric = results.first().getByRole("link", { name: "effective support" });
+    await metric.click();
+    await page.waitForURL(`${site}metrics#effective-support`);
+    await page.locator("#effective-support", { hasText: "exp H[q]" }).waitFor();
+    expect(await violations(page)).toEqual([]);
+    await page.goBack();
     await page.locator("main input[type=search]").fill("<img src=x onerror=alert(1)>");
     expect(await page.locator("main img").count()).toBe(0);
     await page.locator("main input[type=search]").fill("zzzzzzzzzz");
