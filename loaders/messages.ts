@@ -194,6 +194,8 @@ export const messages = {
     `Every port from ${from} to ${to} on ${host} is taken: give a free one with --port.`,
   serving: (address: string) => `Attention Observatory: ${address}`,
   portTaken: (port: number, instead: number) => `Port ${port} is taken, so this is port ${instead}.`,
+  notWatched: (path: string, code: string) =>
+    `Changes in ${path} are not followed any more (${code}): start the preview again to have them followed.`,
   portForbidden: (port: number) =>
     `Port ${port} needs more rights than this user has: give one above 1023 with --port.`,
   hostUnknown: (host: string) => `${host} is not an address of this machine: give one that is, or 0.0.0.0 for all.`,

@@ -3,7 +3,7 @@
  * what a result depends on nor which preview it belongs to.
  */
 import { once } from "node:events";
-import { watch } from "node:fs";
+import { type FSWatcher, watch } from "node:fs";
 import { utimes } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -165,17 +165,31 @@ export class PreviewResults {
   watch(): () => void {
     let timer: NodeJS.Timeout | undefined;
     let refreshed = Promise.resolve();
+    const watchers = new Map<string, FSWatcher>();
+    const lost = new Set<string>();
     const refresh = () => {
+      for (const path of lost) follow(path);
+      lost.clear();
       refreshed = refreshed.then(() => this.#refresh()).catch((error: Error) => say(error.message));
     };
     const changed = () => {
       clearTimeout(timer);
       timer = setTimeout(refresh, quiet);
     };
-    const watchers = watched.map((path) => watch(join(root, path), { recursive: true }, changed));
+    const follow = (path: string) => {
+      const watcher = watch(join(root, path), { recursive: true }, changed);
+      watcher.on("error", (error: NodeJS.ErrnoException) => {
+        watcher.close();
+        if (error.code !== "ENOENT") return say(messages.notWatched(path, error.code ?? error.message));
+        lost.add(path); // a folder went while Node listed it, and the rest of it may have been left out
+        changed();
+      });
+      watchers.set(path, watcher);
+    };
+    for (const path of watched) follow(path);
     return () => {
       clearTimeout(timer);
-      for (const watcher of watchers) watcher.close();
+      for (const watcher of watchers.values()) watcher.close();
     };
   }
 

@@ -343,6 +343,12 @@ describe("a preview", () => {
     expect((await second.finished).code).toBe(0);
   });
 
+  test("lives on where folders come and go, and sees what changes after that", async () => {
+    const comeAndGo = "for i in {1..20}; do mkdir -p new/{a..h}/{a..h} && mv new old && rm -r old || exit 1; done";
+    expect(spawnSync("bash", ["-c", comeAndGo], { cwd: project.path("data") }).status).toBe(0);
+    expect((await get(address)).status).toBe(200); // as it does below, where changes are seen
+  });
+
   test("computes again what depends on a change, and only that", async () => {
     const ask = (text: string) => text.replace("How many are there?", "How many were there?");
     await project.with("loaders/experiments/counts.ts", ask, async () => {
