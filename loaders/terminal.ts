@@ -26,7 +26,8 @@ function listenForInterruption(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+      // Of a closed terminal both the shell and the system tell, and nobody is in a hurry.
+      if (controller.signal.aborted && signal !== "SIGHUP") process.exit(exitCodes.interrupted);
       controller.abort();
     });
   }

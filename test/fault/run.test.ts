@@ -99,9 +99,9 @@ describe("a run that is interrupted", () => {
 test.runIf(process.platform === "linux")(
   "a run whose terminal is closed ends in order, and keeps nothing",
   async () => {
-    // The terminal tells its shell, and the shell what runs in it.
+    // The terminal tells its shell, and the shell what runs in it, as the system does when the shell has ended.
     const run = `${process.execPath} loaders/observatory.mjs run counts --set pause=200`;
-    const shell = `trap 'kill -HUP $!' HUP; ${run} & wait $!; wait $!; echo $? > ended`;
+    const shell = `trap 'kill -HUP $!; sleep 0.01; kill -HUP $!' HUP; ${run} & wait $!; wait $!; echo $? > ended`;
     const terminal = spawn("script", ["-qec", shell, "/dev/null"], {
       cwd: project.root,
       stdio: ["ignore", "pipe", "ignore"],
@@ -113,6 +113,7 @@ test.runIf(process.platform === "linux")(
       .toBe("129\n");
     await expectNoProcesses();
     expect(stored()).toEqual([]);
+    expect(readdirSync(project.path(".observatory/locks")).filter((name) => name.startsWith("in-use"))).toEqual([]);
   },
 );
 
