@@ -15,6 +15,7 @@ import { checkout, machine, packageVersion } from "../runner/provenance.js";
 import { absent, writeFlushed } from "../store/system.js";
 import { say } from "../terminal.js";
 import { launchChromium } from "./chromium.js";
+import { labTimes, textOf } from "./lab.js";
 import { largestShift, watchShifts } from "./layout-shift.js";
 import { changedSince } from "./site-age.js";
 
@@ -24,8 +25,26 @@ const widths = [360, 768, 1440];
 /** Rows of the table behind the slider, and its positions. */
 const [many, positions] = [1_000_000, 20];
 
-const limits = { "first chart": 2, "before the first chart": 9, "slider redraw": 0.1, "layout shift": 0.05 } as const;
-const units = { "first chart": "s", "before the first chart": "MB", "slider redraw": "s", "layout shift": "" } as const;
+const limits = {
+  "first chart": 2,
+  "before the first chart": 9,
+  "slider redraw": 0.1,
+  "layout shift": 0.05,
+  "256 tokens": 1,
+  "2,048 tokens": 15,
+  "longest task": 0.05,
+  "memory at 2,048 tokens": 1000,
+} as const;
+const units = {
+  "first chart": "s",
+  "before the first chart": "MB",
+  "slider redraw": "s",
+  "layout shift": "",
+  "256 tokens": "s",
+  "2,048 tokens": "s",
+  "longest task": "s",
+  "memory at 2,048 tokens": "MB",
+} as const;
 
 interface Finding {
   readonly name: keyof typeof limits;
@@ -54,6 +73,8 @@ export async function benchSite(file = join(dataFolder, "benchmarks/site.json"))
     }
     say(`a slider over ${many} rows`);
     findings.push(finding("slider redraw", "(any)", await redraw(browser, site)));
+    say("texts in the lab");
+    findings.push(...(await measureLab(browser, site)));
     const benchmark = {
       date: new Date().toISOString(),
       machine: machine(),
@@ -112,6 +133,28 @@ async function measure(browser: Browser, site: string, path: string): Promise<Fi
     ...(seconds.length > 0 ? [finding("first chart", path, quantile(seconds, 0.5))] : []),
     ...(megabytes.length > 0 ? [finding("before the first chart", path, quantile(megabytes, 0.5))] : []),
     finding("layout shift", path, Math.max(...shifts)),
+  ];
+}
+
+/** The lab with its weights there: the median of short texts, and one as long as it takes. */
+async function measureLab(browser: Browser, site: string): Promise<Finding[]> {
+  const [short, long] = [await textOf(256), await textOf(2048)];
+  const texts = [...Array.from({ length: rounds }, (_, i) => short.slice(i)), long]; // no two alike
+  const times = await labTimes(browser, `${site}lab`, texts);
+  const last = times[rounds];
+  const tasks = times.map(({ longestTask }) => longestTask);
+  return [
+    finding(
+      "256 tokens",
+      "lab",
+      quantile(
+        times.slice(0, rounds).map(({ seconds }) => seconds),
+        0.5,
+      ),
+    ),
+    finding("2,048 tokens", "lab", last.seconds),
+    finding("longest task", "lab", Math.max(...tasks)),
+    ...(last.memory === undefined ? [] : [finding("memory at 2,048 tokens", "lab", last.memory / 1e6)]),
   ];
 }
 
