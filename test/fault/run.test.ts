@@ -126,13 +126,16 @@ test("two runs at once compute once, and both have the result", async () => {
 });
 
 test("when the process that computes dies, the one that waits takes over", async () => {
-  const first = project.start("run", "counts", "--set", "pause=600");
+  const hanging = ["run", "counts", "--set", "fail=hang"]; // so that it is at work however late the second comes
+  const first = project.start(...hanging);
   await first.until(/counts +━/);
-  const second = project.start("run", "counts", "--set", "pause=600");
+  const second = project.start(...hanging);
   await second.until(/another process computes it/);
   first.kill("SIGKILL");
-  expect(await second.finished).toMatchObject({ code: 0 });
-  expect(stored()).toHaveLength(1);
+  await second.until(/counts +━/);
+  second.kill("SIGTERM");
+  expect((await second.finished).code).toBe(130);
+  await expectWholeResult();
 });
 
 describe("a job that fails", () => {
