@@ -48,8 +48,15 @@ export class Editor {
   readonly #view: EditorView;
   /** What was last put here by the page, and not by the reader. */
   #given: string;
+  /** What the page has marked, and in which text. */
+  #marked: { readonly doc?: Text; readonly diagnostics: readonly Diagnostic[] } = { diagnostics: [] };
 
-  constructor({ label, text, onRun }: EditorOptions, language: Extension) {
+  /** @param grammar finds mistakes as the reader writes; the page's marks stay beside them */
+  constructor(
+    { label, text, onRun }: EditorOptions,
+    language: Extension,
+    grammar?: (view: EditorView) => readonly Diagnostic[],
+  ) {
     this.#given = text;
     const run = () => {
       onRun();
@@ -77,6 +84,7 @@ export class Editor {
         syntaxHighlighting(colours),
         look,
         language,
+        grammar ? linter((view) => [...grammar(view), ...this.#marksOf(view.state.doc)]) : [],
       ],
     });
     this.element = element("div", { class: "editor" }, this.#view.dom);
@@ -130,7 +138,12 @@ export class Editor {
     this.#mark([{ from, to, severity: "error", message }]);
   }
 
+  #marksOf(doc: Text): readonly Diagnostic[] {
+    return this.#marked.doc === doc ? this.#marked.diagnostics : [];
+  }
+
   #mark(diagnostics: readonly Diagnostic[]): void {
+    this.#marked = { doc: this.#view.state.doc, diagnostics };
     this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
   }
 }
@@ -168,5 +181,5 @@ export function queryEditor(options: EditorOptions, tables: readonly TableInfo[]
 
 /** An editor of JSON that marks what does not parse. */
 export function jsonEditor(options: EditorOptions): Editor {
-  return new Editor(options, [json(), linter(jsonParseLinter())]);
+  return new Editor(options, json(), jsonParseLinter());
 }

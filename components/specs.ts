@@ -206,7 +206,7 @@ export function profile({ x, y, low, high, series, reference, points }: ProfileO
         { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
         // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
         {
-          mark: points ? { type: "point", size: 45 } : { type: "point", size: 140, opacity: 0, clip: true },
+          mark: points ? { type: "point", size: 45 } : { type: "point", size: 140, opacity: 0 },
           encoding: { ...horizontal, y: vertical, tooltip },
         },
         ...(reference ? referenceLayers(reference, x, y) : []),

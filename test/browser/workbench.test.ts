@@ -82,12 +82,14 @@ test("names of tables and columns are completed", async () => {
 });
 
 test("a drawing that is not Vega-Lite is refused where it is wrong, and one that is, is drawn", async () => {
-  await figure.getByText("Drawing, in Vega-Lite").click();
   const drawing = figure.locator(".spec .cm-content");
+  if (!(await drawing.isVisible())) await figure.getByText("Drawing, in Vega-Lite").click();
   await drawing.fill('{"mark": "bar", "encoding": {"x": {"field": "keys", "typ": "quantitative"}}}');
   await drawing.press("Control+Enter");
   await figure.locator(".spec .cm-lintRange-error").waitFor();
   expect(await status()).toBe('Vega-Lite knows no property "typ" here.');
+  await desk.page.waitForTimeout(1500); // the grammar is looked at when the reader pauses, and finds nothing
+  expect(await figure.locator(".spec .cm-lintRange-error").textContent()).toBe('"quantitative"');
   const before = (await charts(desk.page))[0];
   await drawing.fill('{"mark": "bar", "encoding": {"x": {"field": "keys", "type": "quantitative"}}}');
   await drawing.press("Control+Enter");
