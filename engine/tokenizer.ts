@@ -10,7 +10,7 @@ export class Tokenizer {
 
   constructor(
     encoder: Encoder,
-    /** Number of ids, added tokens included. */
+    /** Number of ids that the model knows, added tokens included. */
     readonly vocabulary: number,
     /** The token that stood before every training text, where there was one. */
     readonly startToken: number | undefined,
@@ -53,14 +53,19 @@ export async function openTokenizer(source: ByteSource): Promise<Tokenizer> {
   const settingsBytes = await readWhole(source, "tokenizer_config.json");
   const settings = settingsBytes ? parseJson(settingsBytes, `${source.name}/tokenizer_config.json`) : {};
   const encoder = build(parseJson(bytes, where), settings, where);
-  const vocabulary = 1 + [...encoder.get_vocab(true).values()].reduce((a, b) => Math.max(a, b), -1);
-  if (vocabulary > architecture.vocabulary) {
+  // Added tokens may go beyond what the model knows: Gemma 3 1B has the image token of its larger siblings.
+  const own = countIds(encoder.get_vocab(false));
+  if (own > architecture.vocabulary) {
     throw new UserError(
-      `${where} has ids up to ${vocabulary - 1}, but the model knows only ${architecture.vocabulary}: it belongs to another model.`,
+      `${where} has ids up to ${own - 1}, but the model knows only ${architecture.vocabulary}: it belongs to another model.`,
     );
   }
+  const vocabulary = Math.min(countIds(encoder.get_vocab(true)), architecture.vocabulary);
   return new Tokenizer(encoder, vocabulary, startTokenOf(encoder, settings, architecture.startToken));
 }
+
+const countIds = (ids: ReadonlyMap<string, number>): number =>
+  [...ids.values()].reduce((count, id) => Math.max(count, id + 1), 0);
 
 function build(tokenizer: Json, settings: Json, where: string): Encoder {
   try {

@@ -63,14 +63,16 @@ export const gptNeo: Family = {
 function attentionKinds(config: Config, layers: number): ("global" | "local")[] {
   const listed = config.perLayer("attention_layers", layers, ["global", "local"]);
   const types = config.raw("attention_types") ?? [[["global", "local"], layers / 2]];
-  const kinds = Array.isArray(types)
-    ? types.flatMap((item) => {
+  const runs = Array.isArray(types)
+    ? types.map((item) => {
         const [names, times] = Array.isArray(item) ? item : [];
-        return Array.isArray(names) && Number.isSafeInteger(times) && times <= layers
-          ? perLayer<unknown[]>(times, () => names).flat()
-          : [undefined];
+        return Array.isArray(names) && names.length > 0 && Number.isSafeInteger(times) && times > 0
+          ? { names: names as unknown[], times: times as number }
+          : { names: [undefined], times: 1 };
       })
     : [];
+  const count = runs.reduce((sum, { names, times }) => sum + names.length * times, 0); // before they are written out
+  const kinds = count === layers ? runs.flatMap(({ names, times }) => perLayer(times, () => names).flat()) : [];
   const known = kinds.filter((kind) => kind === "global" || kind === "local");
   if (known.length !== layers || kinds.length !== layers || (listed && listed.join() !== known.join())) {
     throw new UserError(

@@ -1,7 +1,11 @@
 /** StableLM (Bellagente et al. 2024, https://arxiv.org/abs/2402.17834; transformers `StableLmForCausalLM`). */
 import type { Family, Norm } from "../architecture.js";
+import { UserError } from "../errors.js";
 import { at, llamaLike } from "./llama-like.js";
 import { ignoresBuffers, perLayer, withBlocks } from "./parts.js";
+
+/** Each has a tensor of its own, whose name is written down before any weight is looked for. */
+const mostNorms = 1_000_000;
 
 export const stablelm: Family = {
   modelType: "stablelm",
@@ -21,6 +25,11 @@ export const stablelm: Family = {
     });
     const parallel = config.flag("use_parallel_residual", false);
     const normed = config.flag("qk_layernorm", false);
+    if (normed && base.layers * base.heads > mostNorms) {
+      throw new UserError(
+        `${config.where}: qk_layernorm of ${base.layers} layers of ${base.heads} heads is more than can be run.`,
+      );
+    }
     const epsilon = config.number("layer_norm_eps", 1e-5);
     /** A scale of its own for every head. */
     const norm = (name: string, heads: number): Norm | undefined =>

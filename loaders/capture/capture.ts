@@ -1,5 +1,5 @@
 /** Runs a model over token sequences and writes what its attention does into Arrow files: all of them, or none. */
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
@@ -9,8 +9,8 @@ import { weightSizes } from "../../engine/memory.js";
 import { type HeadPlace, rowRequest } from "../../engine/metrics/columns.js";
 import type { Model } from "../../engine/model.js";
 import { messages } from "../messages.js";
-import { errorCode } from "../store/system.js";
 import { ArrowFile } from "./arrow-file.js";
+import { unwritable } from "./folder.js";
 import { addLogits, addReceived, addRows, addStatistics, given, ofHead, type TableName, tables } from "./tables.js";
 
 /** What comes out besides the statistics of every row and what every key receives. */
@@ -33,6 +33,7 @@ const tableNames = Object.keys(tables) as TableName[];
  * and this one does not have.
  * @param passport goes into the schema of every table
  * @returns the paths of the files
+ * @throws {UserError} where the folder takes no files, or the model computes no finite numbers
  */
 export async function capture(
   model: Model,
@@ -48,12 +49,17 @@ export async function capture(
     (name) => (name !== "logits" || logits !== "none") && (name !== "rows" || rows.length > 0),
   );
   const files = new Map<TableName, ArrowFile>();
+  const refuseFolder = (error: unknown) => {
+    throw unwritable(folder, error);
+  };
   const fill = async (name: TableName, add: (file: ArrowFile) => Promise<void>) => {
     const file = files.get(name);
     if (file) await add(file);
   };
   try {
-    for (const name of wanted) files.set(name, await ArrowFile.create(pathOf(folder, name), tables[name], metadata));
+    for (const name of wanted) {
+      files.set(name, await ArrowFile.create(pathOf(folder, name), tables[name], metadata).catch(refuseFolder));
+    }
     let done = 0;
     const run = async (ids: Int32Array, request: Request) => {
       const advance = (tokens: number) => progress(done + passWork(tokens, architecture));
@@ -78,8 +84,10 @@ export async function capture(
       }
     }
     for (const file of files.values()) await file.finish();
-    for (const name of tableNames) if (!files.has(name)) await rm(pathOf(folder, name), { force: true });
-    for (const file of files.values()) await file.publish();
+    for (const name of tableNames) {
+      if (!files.has(name)) await rm(pathOf(folder, name), { force: true }).catch(refuseFolder);
+    }
+    for (const file of files.values()) await file.publish().catch(refuseFolder);
     return [...files.values()].map(({ path }) => path);
   } catch (error) {
     for (const file of files.values()) await file.discard();
@@ -138,29 +146,21 @@ export function workOf(sequences: readonly Int32Array[], architecture: Architect
   return sequences.reduce((sum, ids) => sum + passes(ids) * passWork(ids.length, architecture), 0);
 }
 
+/** Tokens of the longest sequence. */
+export const longestOf = (sequences: readonly Int32Array[]): number =>
+  sequences.reduce((longest, ids) => Math.max(longest, ids.length), 0);
+
 /** @throws {UserError} where what is asked for would take more memory than it may */
 export function checkSize(
   sequences: readonly Int32Array[],
   { vocabulary }: Architecture,
   { logits, rows }: CaptureOptions,
 ): void {
-  const tokens = Math.max(...sequences.map((ids) => ids.length));
+  const tokens = longestOf(sequences);
   if (rows.length > 0 && tokens ** 2 > most) {
     throw new UserError(messages.rowsTooLarge(tokens, Math.floor(Math.sqrt(most))));
   }
   if (logits === "all" && tokens * vocabulary > most) {
     throw new UserError(messages.logitsTooLarge(tokens, Math.floor(most / vocabulary)));
-  }
-}
-
-/** @throws {UserError} where it is no folder, or nothing can be written into it */
-export async function prepareFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    const code = errorCode(error) ?? "";
-    if (["EEXIST", "ENOTDIR", "EACCES", "EROFS", "EPERM"].includes(code))
-      throw new UserError(messages.badOut(folder, code));
-    throw error;
   }
 }

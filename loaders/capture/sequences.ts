@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import type { Architecture } from "../../engine/architecture.js";
 import { UserError } from "../../engine/errors.js";
+import { shown } from "../../engine/json.js";
 import { checkPrompt } from "../../engine/prompt.js";
 import type { ByteSource } from "../../engine/source.js";
 import { messages } from "../messages.js";
@@ -41,7 +42,7 @@ export async function readSequences(file: string): Promise<Int32Array[]> {
   return sequences.map((ids: readonly unknown[], sequence) => {
     const isId = (id: unknown) => Number.isInteger(id) && Math.abs(id as number) <= largestId;
     const wrong = ids.findIndex((id) => !isId(id));
-    if (wrong >= 0) throw new UserError(messages.notAnId(file, sequence, wrong, JSON.stringify(ids[wrong])));
+    if (wrong >= 0) throw new UserError(messages.notAnId(file, sequence, wrong, shown(ids[wrong])));
     return Int32Array.from(ids as readonly number[]);
   });
 }

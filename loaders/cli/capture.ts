@@ -8,7 +8,8 @@ import { inHalfPrecision } from "../../engine/half-precision.js";
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import { Model } from "../../engine/model.js";
 import { lastPosition } from "../../engine/prompt.js";
-import { type CaptureOptions, capture, checkSize, prepareFolder, workOf } from "../capture/capture.js";
+import { type CaptureOptions, capture, checkSize, longestOf, workOf } from "../capture/capture.js";
+import { makeFolder } from "../capture/folder.js";
 import { checkSequences, readSequences, tokenizedText } from "../capture/sequences.js";
 import { openBackend } from "../devices.js";
 import { fileSource } from "../files.js";
@@ -35,23 +36,38 @@ export interface CaptureFlags {
 
 /** @throws {UserError} where something given cannot be used, before any weight is read */
 export async function captureCommand(flags: CaptureFlags): Promise<void> {
-  const { model: given = bundledModel, dtype, threads = availableParallelism() } = flags;
-  const folder = await modelFolder(given);
+  const folder = await modelFolder(flags.model ?? bundledModel);
   const source = fileSource(folder);
   const sequences = await sequencesOf(flags, source);
   const { architecture } = await readConfig(source);
   const options = { logits: flags.logits, rows: headsOf(flags.rows, architecture) };
   checkSequences(sequences, architecture);
   checkSize(sequences, architecture, options);
-  await prepareFolder(flags.out);
+  const takeAway = await makeFolder(flags.out);
+  try {
+    await run(flags, { folder, sequences, architecture, options });
+  } catch (error) {
+    await takeAway();
+    throw error;
+  }
+}
 
-  const longest = Math.max(...sequences.map((ids) => ids.length));
+interface Work {
+  /** Of the model. */
+  readonly folder: string;
+  readonly sequences: readonly Int32Array[];
+  readonly architecture: Architecture;
+  readonly options: CaptureOptions;
+}
+
+async function run(flags: CaptureFlags, { folder, sequences, architecture, options }: Work): Promise<void> {
+  const { dtype, threads = availableParallelism() } = flags;
   const beyond = sequences.some((ids) => lastPosition({ ids }) >= architecture.contextLength);
-  if (beyond) say(messages.beyondTrained(longest, architecture.contextLength));
-  const stored = await openCheckpoint(source);
+  const stored = await openCheckpoint(fileSource(folder));
   const { device = "cpu", adapter } = await deviceOf(flags.device);
   const backend = await openBackend(adapter === undefined ? device : `${device}:${adapter}`, { threads });
   const model = await Model.load(dtype === "f16" ? inHalfPrecision(stored) : stored, backend);
+  if (beyond) say(messages.beyondTrained(longestOf(sequences), architecture.contextLength));
   const passport = {
     model: { name: modelName(folder), ...pulledModel(folder), control: stored.control, ...stored.hashes },
     device: { name: backend.device, ...backend.description },

@@ -1,5 +1,14 @@
 /** `observatory capture` as a user meets it, held to the outputs of transformers. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -234,5 +243,55 @@ test("interrupted, it leaves nothing behind", async () => {
   expect(code).toBe(130);
   expect(stdout).toBe("");
   expect(stderr).toMatch(/\nInterrupted; what was finished is kept\.\n$/);
-  expect(readdirSync(join(work, "broken"))).toEqual([]);
+  expect(existsSync(join(work, "broken"))).toBe(false);
+});
+
+describe("a folder for the output", () => {
+  const capture = (out: string, ids = "[[1, 2, 3]]", ...others: readonly string[]) => {
+    writeFileSync(join(work, "few.json"), ids);
+    return observatory("capture", "--model", goldenFolder("llama"), "--ids", "few.json", "--out", out, ...others);
+  };
+
+  test("that cannot be is refused in one sentence", async () => {
+    writeFileSync(join(work, "file"), "");
+    symlinkSync("nowhere", join(work, "dangling"));
+    mkdirSync(join(work, "taken/statistics.arrow"), { recursive: true });
+    const unusable = ["", "file", "file/below", "dangling", "n".repeat(300), "taken"];
+    if (process.platform === "linux") unusable.push("/proc/observatory", "/proc");
+    for (const out of unusable) {
+      const { code, stdout, stderr } = await capture(out);
+      expect({ code, stdout }, out).toEqual({ code: 2, stdout: "" });
+      expect(stderr, out).toMatch(/^Nothing can be written to [^\n]* \([A-Z_]+\): [^\n]*\.\n$/);
+    }
+    expect(readdirSync(join(work, "taken"))).toEqual(["statistics.arrow"]);
+  });
+
+  test("is taken away again where nothing came of it, with those made above it", async () => {
+    mkdirSync(join(work, "here"));
+    for (const out of ["made/for/nothing", "here/and/there"]) {
+      const { code, stderr } = await capture(out, "[[1, 2, 3]]", "--device", "webgpu:no such adapter");
+      expect(code, stderr).toBe(2);
+    }
+    expect(existsSync(join(work, "made"))).toBe(false);
+    expect(readdirSync(join(work, "here"))).toEqual([]);
+  });
+
+  test("is not made for the last of very many sequences either, where that is none", async () => {
+    const { code, stderr } = await capture("many", `[${"[1],".repeat(200_000)}[160]]`);
+    expect(stderr).toMatch(/^Sequence 200000: Token 0 of the prompt has the id 160, [^\n]*\n$/);
+    expect(code).toBe(2);
+    const large = await capture("many", `[${"[1],".repeat(200_000)}[${"1,".repeat(3e4)}1]]`, "--rows", "0.0");
+    expect(large.stderr).toMatch(/^--rows holds whole attention matrices, and those of 30001 tokens are too large/);
+    expect(large.code).toBe(2);
+  });
+
+  test("is not made for ids that are none, however they are nested", async () => {
+    const depth = 20_000;
+    const { code, stderr } = await capture("nested", `[[${"[".repeat(depth)}${"]".repeat(depth)}]]`);
+    expect(stderr).toBe(
+      "few.json: sequence 0 holds something nested very deeply at place 0, but a token id is a whole number.\n",
+    );
+    expect(code).toBe(2);
+    expect(existsSync(join(work, "nested"))).toBe(false);
+  });
 });

@@ -99,6 +99,7 @@ export const spoiltInputs: Record<string, SpoilInput> = {
       { ids: "[[1, 2]" },
       { ids: "1, 2, 3" },
       { ids: "[".repeat(1e5) },
+      { ids: `${"[".repeat(1e5)}${"]".repeat(1e5)}` },
     ]),
   "text and ids, or neither": (random, sizes) =>
     random.pick<Input>([{}, { text: "abc", ...sequences([someIds(random, sizes)]) }]),

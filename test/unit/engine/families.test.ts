@@ -168,3 +168,18 @@ test("every family is described by a published model", () => {
   const known = new Set(Object.values(published).map(({ model_type }) => model_type));
   expect(families.map(({ modelType }) => modelType).filter((type) => !known.has(type))).toEqual([]);
 });
+
+test("sizes that are allowed each, but name more layers or tensors together than there is memory for, are refused at once", () => {
+  const many = { num_hidden_layers: 10_000, num_attention_heads: 10_000, num_key_value_heads: 10_000 };
+  const norms = { ...many, hidden_size: 40_000, partial_rotary_factor: 1, qk_layernorm: true };
+  expect(() => described({ ...published["stablelm-2-1.6b"], ...norms })).toThrow(
+    "qk_layernorm of 10000 layers of 10000 heads is more than can be run",
+  );
+  const kinds = new Array<string>(10_000).fill("global");
+  for (const attention_types of [[[kinds, 10_000]], [[[], 2 ** 50]]]) {
+    const change = { num_layers: 10_000, attention_layers: null, attention_types };
+    expect(() => described({ ...published["gpt-neo-125m"], ...change })).toThrow(
+      "attention_types must give each of the 10000 layers",
+    );
+  }
+});

@@ -74,6 +74,16 @@ describe("the start token", () => {
   });
 });
 
+test("added tokens that the model does not know are no reason to refuse the others, as in Gemma 3 1B and Code Llama", async () => {
+  const { added_tokens, ...others } = parsed("tokenizer.json");
+  const image = { id: 8192, content: "<image>", special: true, normalized: false, lstrip: false, rstrip: false };
+  const more = json({ ...others, added_tokens: [...(added_tokens as unknown[]), { ...image, single_word: false }] });
+  const larger = await opened({ "tokenizer.json": more });
+  expect(larger.vocabulary).toBe(8192);
+  expect(larger.prompt("The cat sat.")).toEqual(tokenizer.prompt("The cat sat."));
+  expect([...larger.encode("a<image>")]).toContain(8192); // and the model will refuse it by its id
+});
+
 describe("refused", () => {
   test("a checkpoint without tokenizer.json", async () => {
     const folder = goldenFolder("llama");
