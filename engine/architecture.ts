@@ -124,7 +124,7 @@ export interface Architecture {
   /** Tokens that the model was trained on at most; with learned positions also the most it can take. */
   readonly contextLength: number;
   readonly positions: Positions;
-  /** The token that stood before every training text, where there was one. */
+  /** The token that stood before every training text, where there was one; the vocabulary may be too small for it. */
   readonly startToken?: number;
 
   readonly embedding: {

@@ -203,13 +203,12 @@ export class Config {
     return activations[this.oneOf(keys, activationNames, fallback)];
   }
 
-  /** A token id below `vocabulary`, or undefined where the config names none. */
-  token(key: string, vocabulary: number): number | undefined {
+  /** A token id, or undefined where the config names none. Configs name ids beyond the vocabulary, too. */
+  token(key: string): number | undefined {
     const value = this.#get(key);
     if (value === undefined) return undefined;
-    const isToken = Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < vocabulary;
-    if (!isToken)
-      throw new UserError(`${this.where}: ${key} is ${shown(value)}, but must be a token id below ${vocabulary}.`);
+    const isToken = Number.isSafeInteger(value) && (value as number) >= 0;
+    if (!isToken) throw new UserError(`${this.where}: ${key} is ${shown(value)}, but must be a token id.`);
     return value as number;
   }
 

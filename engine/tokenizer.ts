@@ -61,7 +61,13 @@ export async function openTokenizer(source: ByteSource): Promise<Tokenizer> {
     );
   }
   const vocabulary = Math.min(countIds(encoder.get_vocab(true)), architecture.vocabulary);
-  return new Tokenizer(encoder, vocabulary, startTokenOf(encoder, settings, architecture.startToken));
+  const startToken = startTokenOf(encoder, settings, architecture.startToken);
+  if (startToken !== undefined && startToken >= architecture.vocabulary) {
+    throw new UserError(
+      `${source.name} has texts begin with token ${startToken}, but the model knows only ${architecture.vocabulary}.`,
+    );
+  }
+  return new Tokenizer(encoder, vocabulary, startToken);
 }
 
 const countIds = (ids: ReadonlyMap<string, number>): number =>
@@ -75,10 +81,13 @@ function build(tokenizer: Json, settings: Json, where: string): Encoder {
   }
 }
 
-/** tokenizer_config.json decides where it says so; otherwise the family does. */
+/** tokenizer_config.json decides where it says so; otherwise the family does, unless its tokenizer is GPT-2's, which adds none. */
 function startTokenOf(encoder: Encoder, settings: Json, ofFamily: number | undefined): number | undefined {
   if (settings.add_bos_token === false) return undefined;
-  if (settings.add_bos_token !== true) return ofFamily;
+  if (settings.add_bos_token !== true) return isOfGpt2(settings) ? undefined : ofFamily;
   const token = isRecord(settings.bos_token) ? settings.bos_token.content : settings.bos_token;
   return (typeof token === "string" ? encoder.token_to_id(token) : undefined) ?? ofFamily;
 }
+
+/** As SmolLM2 has it, a Llama whose training texts had no start token. */
+const isOfGpt2 = ({ tokenizer_class: name }: Json): boolean => name === "GPT2Tokenizer" || name === "GPT2TokenizerFast";

@@ -100,7 +100,7 @@ export function llamaLike(config: Config, family: LlamaLike): Architecture {
         }),
       ],
     },
-    startToken: family.start ? config.token("bos_token_id", vocabulary) : undefined,
+    startToken: family.start ? config.token("bos_token_id") : undefined,
     embedding: { weight: `${embedding}.weight` },
     activation: config.activation(...(family.activation ?? (["hidden_act", "silu"] as const))),
     blocks: perLayer(layers, block),

@@ -52,7 +52,7 @@ export const opt: Family = {
       vocabulary,
       contextLength: config.count("max_position_embeddings", 2048),
       positions: learned("model.decoder.embed_positions", 2),
-      startToken: config.token("bos_token_id", vocabulary),
+      startToken: config.token("bos_token_id"),
       embedding: { weight: `${embedding}.weight`, projection: projection("project_in", embedded, width) },
       activation: config.activation("activation_function", "relu"),
       blocks: perLayer(layers, block),

@@ -53,8 +53,7 @@ export async function checkModel(given: string, { tokens }: CheckOptions = {}): 
   const { architecture, control } = checkpoint;
   const tokenizer = (await source.size("tokenizer.json")) === undefined ? undefined : await openTokenizer(source);
   const model = await Model.load(checkpoint, await openBackend("cpu"));
-  const start = Int32Array.of(architecture.startToken ?? 0);
-  await model.forward({ ids: tokenizer?.prompt("\n") ?? start }, { logits: "last" });
+  await model.forward({ ids: tokenizer?.prompt("\n") ?? Int32Array.of(0) }, { logits: "last" });
   await model.release();
   const length = tokens ?? architecture.contextLength;
   console.log(`${given}: ${describe(architecture)}`);

@@ -69,7 +69,7 @@ describe("config", () => {
     [{ rms_norm_eps: 0 }, "rms_norm_eps is 0, but must be a positive number"],
     [{ sliding_window: 8 }, "sliding_window = 8 is not understood and could change the numbers"],
     [{ tie_word_embeddings: "yes" }, 'tie_word_embeddings is "yes", but must be true or false'],
-    [{ bos_token_id: 160 }, "bos_token_id is 160, but must be a token id below 160"],
+    [{ bos_token_id: -1 }, "bos_token_id is -1, but must be a token id"],
     [{ attention_bias: true }, "lacks the tensor model.layers.0.self_attn.q_proj.bias"],
     [{ position_embedding: "alibi" }, 'position_embedding is "alibi"'],
     [{ num_key_value_heads: 3 }, "num_attention_heads = 4 is not a multiple of num_key_value_heads = 3"],

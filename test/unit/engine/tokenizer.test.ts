@@ -68,6 +68,13 @@ describe("the start token", () => {
     expect((await opened({ "tokenizer_config.json": settings })).startToken).toBe(1);
   });
 
+  test("is none of a tokenizer of GPT-2's kind, unless it is asked for", async () => {
+    const settings = { ...parsed("tokenizer_config.json"), tokenizer_class: "GPT2Tokenizer" };
+    expect((await opened({ "tokenizer_config.json": json(settings) })).startToken).toBeUndefined();
+    const asked = json({ ...settings, add_bos_token: true });
+    expect((await opened({ "tokenizer_config.json": asked })).startToken).toBe(0);
+  });
+
   test("is none where the config names none", async () => {
     const { bos_token_id: _, ...config } = parsed("config.json");
     expect((await opened({ "config.json": json(config) })).startToken).toBeUndefined();
@@ -89,6 +96,13 @@ describe("refused", () => {
     const folder = goldenFolder("llama");
     await expect(openTokenizer(fileSource(folder))).rejects.toThrow(
       `${folder} has no tokenizer.json, so its model cannot be given text.`,
+    );
+  });
+
+  test("a start token that the model does not know, while its token ids can be run", async () => {
+    const config = json({ ...parsed("config.json"), bos_token_id: 128_000 });
+    await expect(opened({ "config.json": config })).rejects.toThrow(
+      "has texts begin with token 128000, but the model knows only 8192.",
     );
   });
 
