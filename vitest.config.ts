@@ -18,7 +18,7 @@ export default defineConfig({
   test: {
     maxWorkers: 4, // on two cores: much of the time of commands and browsers is waiting
     sequence: { sequencer: Sequencer },
-    reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/fault/reporter.ts"] : [])],
+    reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
     projects: [
       // Most of a short file's time would be loading modules anew.
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, isolate: false, testTimeout: 60_000 } },
