@@ -72,8 +72,18 @@ export async function benchmarkTable(): Promise<Uint8Array> {
     ...nearness(one, benchmark.ceilings),
   }));
   encoder.append(batch(measurements, rows).rows);
-  const { date, device, driver, versions, ceilings } = benchmark;
-  const title = `Benchmarks on one ${device}`;
-  const passport = { key: sha256(text), date, experiment: "benchmarks", title, device, driver, versions, ceilings };
+  const { date, device: name, driver, versions, commit, clean, ceilings } = benchmark;
+  const title = `Benchmarks on one ${name}`;
+  const passport = {
+    key: sha256(text),
+    date,
+    experiment: "benchmarks",
+    title,
+    device: { name, driver },
+    commit,
+    clean,
+    versions,
+    ceilings,
+  };
   return encoder.finish(new Map([["passport", JSON.stringify(passport)]]));
 }

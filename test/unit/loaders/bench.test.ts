@@ -1,6 +1,7 @@
 /** What the page of benchmarks says beside the measured times. */
 import { tableFromIPC } from "apache-arrow";
 import { expect, test } from "vitest";
+import { parsePassport, passportLine } from "../../../components/passport.js";
 import { benchmarkTable, nearness } from "../../../loaders/bench/table.js";
 
 const ceilings = { copy_gb_per_s: 1000, webgpu_copy_gb_per_s: 500, float32_tflops: 50, bfloat16_tflops: 500 };
@@ -32,4 +33,12 @@ test("the committed measurements are within the card's rates", async () => {
     expect(of_matrix).toBeLessThan(1);
     expect(of_copy).toBeLessThan(0.01);
   }
+});
+
+test("under the figures stands which card was measured, and from what", async () => {
+  const { metadata } = tableFromIPC(await benchmarkTable()).schema;
+  const passport = parsePassport(metadata.get("passport"));
+  expect(passport && passportLine(passport)).toMatch(
+    /^NVIDIA \S.* · commit [0-9a-f]{7}( with changes)? · key [0-9a-f]{8} · \d{4}-/,
+  );
 });
