@@ -1,7 +1,10 @@
-/** What a device cannot bind at once is bound in parts, what does not go at all is said, and a device that is lost too. */
-import { expect, test } from "vitest";
+/** What a device cannot bind at once is bound in parts, what does not go at all is said; what is held is given back. */
+import { expect, test, vi } from "vitest";
 import { AttentionLayer } from "../../engine/kernels/attention.js";
 import { Gpu, type Pass } from "../../engine/kernels/gpu.js";
+import { Model } from "../../engine/model.js";
+import { selfCheckModel } from "../../engine/self-check.js";
+import { openBackend } from "../../loaders/devices.js";
 import { openDawn } from "../../loaders/gpu/dawn.js";
 import { kernelErrors, toleranceOf } from "../../loaders/gpu/kernel-check.js";
 import { testGpu } from "./device.js";
@@ -62,4 +65,20 @@ test("a device that was lost says so, and what to do", async () => {
     /^The GPU was lost \(destroyed.*\); run again, or choose the device cpu\.$/s,
   );
   await expect(gpu.run([])).rejects.toThrow(/^The GPU was lost/);
+});
+
+test("a pass that is stopped gives back what it held, as one that ends does", async () => {
+  const { checkpoint, ids } = selfCheckModel();
+  const model = await Model.load(checkpoint, await openBackend("webgpu"));
+  const [taken, given] = [vi.spyOn(Gpu.prototype, "buffer"), vi.spyOn(Gpu.prototype, "recycle")];
+  const held = async (signal?: AbortSignal, progress?: () => void) => {
+    taken.mockClear();
+    given.mockClear();
+    await model.forward({ ids }, { rows: true, logits: "loss" }, { signal, progress }).catch(() => undefined);
+    return [taken.mock.calls.length > 0, taken.mock.calls.length - given.mock.calls.length];
+  };
+  expect(await held()).toEqual([true, 0]);
+  const controller = new AbortController();
+  expect(await held(controller.signal, () => controller.abort())).toEqual([true, 0]);
+  await model.release();
 });
