@@ -92,6 +92,23 @@ export function comparedRuns(rows: readonly Row[]): string {
   return described.join(" and ");
 }
 
+/** Whether the page shows what was compared. @param published key of the result that it shows */
+export function standing(rows: readonly Row[], published: string | undefined): string {
+  const stored = rows.find(({ run }) => run === "stored");
+  if (published === undefined || !stored) return "";
+  return stored.key === published
+    ? "The first is what this page shows."
+    : `This page shows neither: its result was computed again since, with key ${published.slice(0, 8)}, and has not been compared with a GPU.`;
+}
+
+/** What is known to differ between the code of the two, as a sentence; nothing where they are of the same. */
+export function changesBetween(rows: readonly Row[]): string {
+  const changes = rows.find(({ changes }) => changes)?.changes;
+  if (!changes) return "";
+  const files = String(changes).split(", ");
+  return `Between the two, ${count(files.length, "file")} of the code changed: ${files.join(", ")}.`;
+}
+
 function aboutColumns(rows: readonly Row[]): string {
   const [columns, agreeing, equal] = ["columns", "agreeing", "equal"].map((name) => Number(rows[0][name]));
   if (equal === columns) return `All ${count(columns, "column")} are equal in every value.`;

@@ -230,6 +230,11 @@ export class Database {
     return typeof parameters === "object" && parameters !== null ? { ...parameters } : {};
   }
 
+  /** The key of the result that a table is of; none where its file could not be used. */
+  async key(name: string): Promise<string | undefined> {
+    return (await this.table(name).catch(() => undefined))?.passport?.key;
+  }
+
   #tell(name: string): OnProgress {
     const waiting = new Set<OnProgress>();
     this.#waiting.set(name, waiting);

@@ -33,14 +33,6 @@ export const messages = {
     "--save keeps what the pages show by default, so it needs the bundled model and no --model, --prompts or --set.",
   folderNotEmpty: (folder: string) => `${folder} is not empty: give a folder that does not exist yet.`,
 
-  // Devices
-  noVulkan:
-    "webgpu needs Vulkan, and libvulkan.so.1 cannot be loaded: install it and a driver (Debian: libvulkan1, and mesa-vulkan-drivers or NVIDIA's driver).",
-  noAdapter:
-    "webgpu needs a GPU, and Vulkan finds none: install its driver (Debian: mesa-vulkan-drivers, or NVIDIA's driver).",
-  unknownAdapter: (name: string, known: readonly string[]) =>
-    `There is no GPU called ${JSON.stringify(name)}: there ${known.length === 1 ? "is" : "are"} ${list(known)}.`,
-
   // The catalogue
   badEntry: (name: string, fault: string) => `data/catalogue.json${name ? `, ${name}` : ""}: ${fault}.`,
 
@@ -159,6 +151,7 @@ export const messages = {
     `the result of ${experiment} is not in ${folder} as seen from here: its node must share this file system`,
   unknownRunner: (name: string) => `There is no runner ${name}: give local or slurm.`,
   toVerify: "it is computed again, to be compared",
+  otherCodeWith: "--other-code says which results --with takes, so it needs that.",
   withNoDevice: "--with takes results as they were computed, so it goes without --device.",
   noResultsIn: (folder: string) =>
     `${folder} holds no results: --with takes the folder that \`observatory run --out\` has written.`,

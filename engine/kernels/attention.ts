@@ -54,6 +54,13 @@ function joined<A extends Float32Array | Int32Array>(
   return whole;
 }
 
+/** An output of which the heads of a range are bound alone. */
+interface PerHead {
+  readonly output: GPUBuffer;
+  readonly bytes: number; // of one head
+  readonly element: number; // bytes of one element as the shader declares it
+}
+
 interface Range {
   readonly heads: HeadRange;
   readonly uniform: GPUBuffer;
@@ -61,11 +68,20 @@ interface Range {
   readonly keys: GPUBufferBinding;
 }
 
+type Bound = GPUBuffer | Operand | PerHead;
+
+const perHead = ({ buffer, dims: [, ...rest] }: Output, element: number): PerHead => ({
+  output: buffer,
+  bytes: 4 * rest.reduce((a, b) => a * b, 1),
+  element,
+});
+
 /** Passes are queued in the order of the calls; `run` runs them. Every call but `rows` reads what `rows` writes. */
 export class AttentionLayer {
   readonly tiles: TileSet;
   readonly #traits: Traits;
-  readonly #ranges: readonly Range[];
+  /** By the number of heads that they hold. */
+  readonly #ranges = new Map<number, readonly Range[]>();
   readonly #shared: readonly GPUBufferBinding[];
   readonly #owned: GPUBuffer[] = [];
   #passes: Pass[] = [];
@@ -86,7 +102,7 @@ export class AttentionLayer {
     this.#shared = [keyBias && this.#upload(scaledBias(keyBias)), pieces && this.#upload(pieces)]
       .filter((buffer) => buffer !== undefined)
       .map((buffer) => ({ buffer }));
-    this.#ranges = this.#headRanges();
+    this.#rangesFor(0);
   }
 
   /** Per query: [heads, queries, 4] = largest probability, log2 of the row's normalisation, entropy in nats, mean distance; and the top key. */
@@ -126,7 +142,8 @@ export class AttentionLayer {
     });
     const mixed = this.#output(heads, queries, columns);
     const { steps, share } = this.#activeSteps(segments, this.tiles.mix.swept);
-    this.#mix({ columns, type: "f32", shared: true }, [this.#upload(weights), mixed.buffer, steps], share);
+    const data = [this.#upload(weights), perHead(mixed, 16), steps];
+    this.#mix({ columns, type: "f32", shared: true }, data, share);
     return mixed;
   }
 
@@ -134,7 +151,7 @@ export class AttentionLayer {
   mix(values: Operand): Output {
     const { heads, queries, headSize } = this.input.shape;
     const mixed = this.#output(heads, queries, headSize);
-    this.#mix({ columns: headSize, type: values.type, shared: false }, [values, mixed.buffer], 1);
+    this.#mix({ columns: headSize, type: values.type, shared: false }, [values, perHead(mixed, 16)], 1);
     return mixed;
   }
 
@@ -145,7 +162,8 @@ export class AttentionLayer {
     const keys = this.#upload(joined(Int32Array, targets, queries));
     const workgroups = (count: number) => count * targets.length * Math.ceil(queries / patternThreads);
     const operations = 2 * headSize * queries * targets.length;
-    this.#pass(patternShader(this.#traits), [this.#normalised, keys, found.buffer], workgroups, operations, true);
+    const data = [this.#normalised, keys, perHead(found, 4)];
+    this.#pass(patternShader(this.#traits), data, workgroups, operations, true);
     return found;
   }
 
@@ -167,7 +185,7 @@ export class AttentionLayer {
     const { diagonal: tile } = this.tiles; // small, because a thread keeps all octaves of its rows
     this.#pass(
       octavesShader(this.#traits, tile),
-      [this.#normalised, octaves.buffer],
+      [this.#normalised, perHead(octaves, 4)],
       this.#tilesOf("queries", tile),
       2,
     );
@@ -184,7 +202,7 @@ export class AttentionLayer {
   release(): void {
     for (const buffer of this.#owned) this.gpu.recycle(buffer);
     this.#owned.length = 0;
-    for (const { uniform } of this.#ranges) uniform.destroy();
+    for (const { uniform } of [...this.#ranges.values()].flat()) uniform.destroy();
   }
 
   get #normalised(): GPUBuffer {
@@ -192,7 +210,7 @@ export class AttentionLayer {
     return this.#rows.rows.buffer;
   }
 
-  #mix(values: Values, data: readonly (GPUBuffer | Operand)[], share: number): void {
+  #mix(values: Values, data: readonly Bound[], share: number): void {
     const tile = this.tiles.mix;
     const parts = Math.ceil(values.columns / columnsPerGroup(values, tile));
     const code = mixShader(this.#traits, tile, values);
@@ -206,28 +224,35 @@ export class AttentionLayer {
   };
 
   /**
-   * @param data operands lie as the keys do and are bound alike; buffers are bound as a whole
+   * @param data operands lie as the keys do and are bound alike; of an output per head, the range's heads are bound,
+   *   at most one to a pass; buffers are bound as a whole
    * @param cost in sweeps over all scores, or (where `absolute`) in operations per head
    */
   #pass(
     code: string,
-    data: readonly (GPUBuffer | Operand)[],
+    data: readonly Bound[],
     workgroups: (heads: number) => number,
     cost: number,
     absolute = false,
   ): void {
     const { queries, keys, headSize } = this.input.shape;
     const sweep = 2 * queries * Math.min(keys, this.input.scoring.window ?? keys) * headSize;
-    const perHead = cost * (absolute ? 1 : this.#traits.causal ? sweep / 2 : sweep);
-    for (const { heads, uniform, queries, keys } of this.#ranges) {
+    const operations = cost * (absolute ? 1 : this.#traits.causal ? sweep / 2 : sweep);
+    const output = data.find((one) => "output" in one);
+    const { minStorageBufferOffsetAlignment: align } = this.gpu.device.limits;
+    for (const { heads, uniform, queries, keys } of this.#rangesFor(output?.bytes ?? 0)) {
       const count = heads.end - heads.first;
-      const bind = (data: GPUBuffer | Operand) =>
-        "type" in data ? { ...keys, buffer: data.buffer } : { buffer: data };
+      const start = output ? Math.floor((heads.first * output.bytes) / align) * align : 0;
+      const bind = (one: Bound): GPUBufferBinding => {
+        if ("output" in one) return { buffer: one.output, offset: start, size: heads.end * one.bytes - start };
+        return "type" in one ? { ...keys, buffer: one.buffer } : { buffer: one };
+      };
       this.#passes.push({
         code,
         bindings: [{ buffer: uniform }, queries, keys, ...this.#shared, ...data.map(bind)],
         workgroups: workgroups(count),
-        operations: perHead * count,
+        operations: operations * count,
+        origin: output && start / output.element,
       });
     }
   }
@@ -257,8 +282,11 @@ export class AttentionLayer {
     return { steps: this.#upload(Uint32Array.from(steps)), share };
   }
 
-  /** As many heads at a time as the device can bind. */
-  #headRanges(): Range[] {
+  /**
+   * As many heads at a time as the device can bind.
+   * @param outputRow bytes that a pass writes for one head, where these are bound with it
+   */
+  #rangesFor(outputRow: number): readonly Range[] {
     const { gpu, input } = this;
     const { shape, scoring, queries, keys } = input;
     const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment: align } = gpu.device.limits;
@@ -267,13 +295,16 @@ export class AttentionLayer {
     const keyRow = shape.keys * shape.headSize * bytes;
     const group = shape.heads / shape.keyValueHeads;
     const bindable = (row: number) => Math.floor((limit - align) / row);
-    let step = Math.min(shape.heads, bindable(queryRow), bindable(keyRow) * group);
+    const outputs = outputRow > 0 ? bindable(outputRow) : shape.heads;
+    let step = Math.min(shape.heads, bindable(queryRow), bindable(keyRow) * group, outputs);
     if (step < 1) {
       throw new UserError(
-        `One head's queries or keys take ${Math.max(queryRow, keyRow)} bytes, but this GPU binds at most ${limit}; take a shorter prompt.`,
+        `One head takes ${Math.max(queryRow, keyRow, outputRow)} bytes, but this GPU binds at most ${limit}; take a shorter prompt.`,
       );
     }
     if (step > group) step -= step % group;
+    const known = this.#ranges.get(step);
+    if (known) return known;
     const bind = (buffer: GPUBuffer, first: number, end: number, row: number) => {
       const offset = Math.floor((first * row) / align) * align;
       return { binding: { buffer, offset, size: end * row - offset }, elements: (first * row - offset) / bytes };
@@ -287,6 +318,7 @@ export class AttentionLayer {
       const uniform = layerUniform(gpu, shape, scoring, heads);
       ranges.push({ heads, uniform, queries: query.binding, keys: key.binding });
     }
+    this.#ranges.set(step, ranges);
     return ranges;
   }
 }

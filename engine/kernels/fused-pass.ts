@@ -56,31 +56,53 @@ export class FusedPass {
     }
   }
 
+  /** Gives back what the pass holds on the GPU, whether it comes to its end or is stopped. */
   async run(): Promise<Forward> {
+    try {
+      await this.#layers();
+    } finally {
+      for (const release of [...this.#held]) release();
+    }
+    return this.#collector.finish();
+  }
+
+  readonly #held = new Set<() => void>();
+
+  /** @returns what gives it back before the end */
+  #hold(release: () => void): () => void {
+    const once = () => {
+      if (this.#held.delete(once)) release();
+    };
+    this.#held.add(once);
+    return once;
+  }
+
+  async #layers(): Promise<void> {
     const { signal, progress } = this.options;
     const { layers } = this.decoder.architecture;
+    this.#hold(() => this.#releasePositions());
     let residual: Tensor[] = []; // of each chunk, [queries, width]
-    let attention: AttentionLayer | undefined;
+    let earlier: (() => void)[] = []; // gives back the residual and the attention of the layer before
     let mixed: Output | undefined;
     for (let layer = 0; layer <= layers; layer++) {
       signal?.throwIfAborted();
       const next = await this.#between(layer, residual, mixed);
-      for (const tensor of residual) tensor.dispose();
-      attention?.release();
+      for (const release of earlier) release();
+      const { projected } = next;
       residual = next.residual;
-      if (!next.projected) break;
-      attention = await this.#attention(layer, next.projected);
-      mixed = this.#statistics(layer, attention, next.projected.values);
+      earlier = [this.#hold(() => next.residual.forEach((tensor) => void tensor.dispose()))];
+      if (!projected) break;
+      const releaseProjected = this.#hold(() => projected.release());
+      const attention = await this.#attention(layer, projected);
+      earlier.push(this.#hold(() => attention.release()));
+      mixed = this.#statistics(layer, attention, projected.values);
       await attention.run({ signal });
       this.#collector.submit();
-      next.projected.release();
+      releaseProjected();
       await this.#collector.settleEarlier(); // one layer's statistics are on their way while the next is computed
       progress?.(Math.floor((this.#tokens * (layer + 1)) / layers));
     }
     if (this.request.logits) await this.#logits(residual);
-    for (const tensor of residual) tensor.dispose();
-    this.#release();
-    return this.#collector.finish();
   }
 
   /** Runs the graph before a layer's attention over all chunks; after the last layer there is none. */
@@ -284,7 +306,7 @@ export class FusedPass {
     }
   }
 
-  #release(): void {
+  #releasePositions(): void {
     for (const { positions } of this.#chunks) for (const tensor of Object.values(positions)) tensor.dispose();
   }
 }

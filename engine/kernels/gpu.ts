@@ -10,6 +10,8 @@ export interface Pass {
   readonly workgroups: number;
   /** Floating-point operations of the whole pass: what its slices are measured by. */
   readonly operations: number;
+  /** Elements of the output that lie before what is bound of it: `slice.origin`. */
+  readonly origin?: number;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface Pass {
  * `slice.end` or more for those that pad the grid.
  */
 export const sliceDeclaration = `
-struct Slice { first: u32, end: u32 }
+struct Slice { first: u32, end: u32, origin: u32 }
 @group(0) @binding(0) var<uniform> slice: Slice;
 const gridWidth = 32768u;
 fn workgroupNumber(id: vec3u) -> u32 { return slice.first + id.y * gridWidth + id.x; }
@@ -150,7 +152,7 @@ export class Gpu {
           continue;
         }
         const end = Math.min(pass.workgroups, first + Math.max(1, room));
-        batch.add(pipelines[i], pass.bindings, first, end, each * (end - first));
+        batch.add(pipelines[i], pass, first, end, each * (end - first));
         first = end;
       }
     }
@@ -204,43 +206,32 @@ export class Gpu {
   /** Dispatches that go to the queue together, their slices in one uniform buffer. */
   #batch() {
     const { device } = this;
-    const dispatches: {
-      pipeline: GPUComputePipeline;
-      bindings: readonly GPUBindingResource[];
-      first: number;
-      end: number;
-    }[] = [];
+    const dispatches: { pipeline: GPUComputePipeline; pass: Pass; first: number; end: number }[] = [];
     const batch = {
       operations: 0,
-      add(
-        pipeline: GPUComputePipeline,
-        bindings: readonly GPUBindingResource[],
-        first: number,
-        end: number,
-        operations: number,
-      ) {
-        dispatches.push({ pipeline, bindings, first, end });
+      add(pipeline: GPUComputePipeline, pass: Pass, first: number, end: number, operations: number) {
+        dispatches.push({ pipeline, pass, first, end });
         batch.operations += operations;
       },
       submit: () => {
         const usage = GPUBufferUsage.UNIFORM;
         const slices = device.createBuffer({ size: dispatches.length * this.#align, usage, mappedAtCreation: true });
         const words = new Uint32Array(slices.getMappedRange());
-        dispatches.forEach(({ first, end }, i) => {
-          words.set([first, end], (i * this.#align) / 4);
+        dispatches.forEach(({ pass, first, end }, i) => {
+          words.set([first, end, pass.origin ?? 0], (i * this.#align) / 4);
         });
         slices.unmap();
         const encoder = device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        dispatches.forEach(({ pipeline, bindings, first, end }, i) => {
-          const slice = { buffer: slices, offset: i * this.#align, size: 8 };
-          const entries = [slice, ...bindings].map((resource, binding) => ({ binding, resource }));
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+        const compute = encoder.beginComputePass();
+        dispatches.forEach(({ pipeline, pass, first, end }, i) => {
+          const slice = { buffer: slices, offset: i * this.#align, size: 12 };
+          const entries = [slice, ...pass.bindings].map((resource, binding) => ({ binding, resource }));
+          compute.setPipeline(pipeline);
+          compute.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
           const count = end - first;
-          pass.dispatchWorkgroups(Math.min(count, gridWidth), Math.ceil(count / gridWidth));
+          compute.dispatchWorkgroups(Math.min(count, gridWidth), Math.ceil(count / gridWidth));
         });
-        pass.end();
+        compute.end();
         device.queue.submit([encoder.finish()]);
         slices.destroy(); // once the submission has run
       },

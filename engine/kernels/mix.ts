@@ -77,7 +77,7 @@ ${loader("Value", "values", values.type)}`,
       ${repeat(
         outVectors,
         (b) => `{ let column = part * ${columns / 4}u + ${b * across}u + outColumn;
-      if (column < ${width}u) { mixed[(headNumber * layer.queries + query) * ${width}u + column] = out_${r}_${b}; } }`,
+      if (column < ${width}u) { mixed[(headNumber * layer.queries + query) * ${width}u + column - slice.origin] = out_${r}_${b}; } }`,
       )}
     }
   }`,

@@ -35,7 +35,7 @@ fn octaveOf(query: u32, key: u32) -> u32 { return 32u - countLeadingZeros(max(qu
   for (var octave = 0u; octave < ${octaveCount}u; octave++) {
     ${addSharers(scores, "shares", (i) => `o_${i}[octave]`)}
     if (sweptThread == 0u) {
-      ${repeat(tile.threadOwn, (i) => `if (own_${i} < layer.queries) { octaves[(headNumber * ${octaveCount}u + octave) * layer.queries + own_${i}] = o_${i}[octave]; }`)}
+      ${repeat(tile.threadOwn, (i) => `if (own_${i} < layer.queries) { octaves[(headNumber * ${octaveCount}u + octave) * layer.queries + own_${i} - slice.origin] = o_${i}[octave]; }`)}
     }
   }`,
   });

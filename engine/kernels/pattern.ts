@@ -24,7 +24,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) threa
   let pattern = number / groups % patterns;
   if (query >= layer.queries) { return; }
   let chosen = targets[pattern * layer.queries + query];
-  let at = (headNumber * patterns + pattern) * layer.queries + query;
+  let at = (headNumber * patterns + pattern) * layer.queries + query - slice.origin;
   if (chosen < 0) { found[at] = 0; return; }
   let key = u32(chosen);
   let queryBase = layer.queryOffset + ((headNumber - layer.firstHead) * layer.queries + query) * ${row}u;

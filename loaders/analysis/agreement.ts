@@ -28,6 +28,8 @@ export interface RunRecord {
   readonly title: string;
   readonly stored: Origin;
   readonly again: Origin;
+  /** What differs between the two besides the device, where they are not of the same code. */
+  readonly changes?: readonly string[];
 }
 
 /** What two values of a column may be apart: a number that it declares; by default, a share of themselves or of 1; nothing. */

@@ -95,6 +95,7 @@ function programOf(): Command {
     .option(...modelOption)
     .option("--device <name>", "cpu, cuda, wasm, webgpu[:NAME] or auto (default: cpu)", device)
     .option("--with <folder>", "compare what `run --out` has put there, from any device, instead of computing again")
+    .option("--other-code", "with --with: take what other code has computed, too, and record which files of it differ")
     .option("--record <file>", "write how far every column and claim is apart, as JSON lines")
     .action(async (names, options) => {
       const { verify } = await import("./verify.js");

@@ -5,18 +5,22 @@ import type { ColumnDistance, TableDistance } from "../store/compare.js";
 import type { Passport } from "../store/passport.js";
 import type { Result } from "../store/result.js";
 
-/** @param distances of each table, by its name */
+/**
+ * @param distances of each table, by its name
+ * @param changes what differs between the two besides the device
+ */
 export async function recordsOf(
   stored: Result,
   again: Result,
   distances: ReadonlyMap<string, TableDistance>,
+  changes: readonly string[] = [],
 ): Promise<AgreementRecord[]> {
   const { experiment, title } = stored.passport;
   const columns = [...distances].flatMap(([table, { columns, unpaired }]) =>
     columns.map((distance) => columnRecord(experiment, table, unpaired, distance)),
   );
   const run = { record: "run", experiment, title, stored: originOf(stored), again: originOf(again) } as const;
-  return [run, ...columns, ...(await claimRecords(stored, again))];
+  return [changes.length > 0 ? { ...run, changes } : run, ...columns, ...(await claimRecords(stored, again))];
 }
 
 function originOf({ passport }: Result): Origin {

@@ -9,7 +9,7 @@ import { fulfil } from "../runner/fulfil.js";
 import { identify, type Job } from "../runner/job.js";
 import { type Plan, planFor } from "../runner/plan.js";
 import { type TableDistance, tableDistance } from "../store/compare.js";
-import { differences, some } from "../store/key.js";
+import { differences, filesChanged, isOfOtherCode, some } from "../store/key.js";
 import { CorruptResult, openResult, passportFile, type Result } from "../store/result.js";
 import { Store } from "../store/store.js";
 import { absent, errorCode, replaceFile } from "../store/system.js";
@@ -24,6 +24,8 @@ interface VerifyFlags {
   readonly device?: string;
   /** Where results lie that were computed elsewhere, to be compared instead of computing again. */
   readonly with?: string;
+  /** Take those of other code too. */
+  readonly otherCode?: boolean;
   /** File for the comparison, as JSON lines. */
   readonly record?: string;
 }
@@ -44,6 +46,7 @@ interface Report {
  */
 export async function verify(names: readonly string[], flags: VerifyFlags, debug: boolean): Promise<number> {
   if (flags.with !== undefined && flags.device !== undefined) throw new UserError(messages.withNoDevice);
+  if (flags.with === undefined && flags.otherCode) throw new UserError(messages.otherCodeWith);
   const record = flags.record === undefined ? undefined : resolve(flags.record);
   if (record !== undefined) await refuseUnwritable(record);
   const reports = await (flags.with === undefined ? again(names, flags, debug) : elsewhere(names, flags.with, flags));
@@ -80,8 +83,8 @@ async function again(names: readonly string[], flags: VerifyFlags, debug: boolea
 async function elsewhere(names: readonly string[], folder: string, flags: VerifyFlags): Promise<Report[]> {
   const plans = await plansOf(names.length > 0 ? names : await resultsIn(folder), flags);
   const results = await Promise.all(plans.map(({ experiment }) => resultIn(folder, experiment)));
-  await refuseOthers(plans, results);
-  return Promise.all(plans.map((plan, i) => report(plan, results[i])));
+  const changes = await refuseOthers(plans, results, flags.otherCode);
+  return Promise.all(plans.map((plan, i) => report(plan, results[i], changes.get(plan.experiment))));
 }
 
 async function plansOf(names: readonly string[], { model }: VerifyFlags): Promise<Plan[]> {
@@ -113,24 +116,41 @@ async function resultIn(folder: string, experiment: string): Promise<Result> {
   }
 }
 
-/** @throws {UserError} where a result is not of the very code, inputs and model that stand here, on whatever device */
-async function refuseOthers(plans: readonly Plan[], results: readonly Result[]): Promise<void> {
+/**
+ * @returns what changed since, by experiment, for results of other code where these are taken
+ * @throws {UserError} where a result is not of the very code, inputs and model that stand here, on whatever device
+ */
+async function refuseOthers(
+  plans: readonly Plan[],
+  results: readonly Result[],
+  otherCode = false,
+): Promise<Map<string, readonly string[]>> {
   const given = plans.flatMap(({ job }, i) => (job ? { job: onDeviceOf(job, results[i]), result: results[i] } : []));
   const identities = await identify(given.map(({ job }) => job));
+  const changed = new Map<string, readonly string[]>();
   for (const [i, { job, result }] of given.entries()) {
     const identity = identities[i];
     if (identity.status === "rejected") throw identity.reason;
     if (identity.value.key === result.passport.key) continue;
     const changes = differences(result.passport, identity.value);
+    if (otherCode && isOfOtherCode(result.passport, identity.value)) {
+      changed.set(job.experiment, filesChanged(result.passport, identity.value));
+      continue;
+    }
     throw new UserError(messages.notComparable(job.experiment, result.folder, some(changes, 4)));
   }
+  return changed;
 }
 
 function onDeviceOf(job: Job, { passport }: Result): Job {
   return job.device ? { ...job, device: passport.keyParts.device ?? job.device } : job;
 }
 
-async function report({ experiment, fresh, stale, reason }: Plan, again: Result | undefined): Promise<Report> {
+async function report(
+  { experiment, fresh, stale, reason }: Plan,
+  again: Result | undefined,
+  changes?: readonly string[],
+): Promise<Report> {
   const stored = fresh && (await openResult(fresh));
   if (!stored) {
     const state = stale ? `stale, because ${reason}` : (reason ?? "missing");
@@ -141,8 +161,9 @@ async function report({ experiment, fresh, stale, reason }: Plan, again: Result 
   }
   const distances = await distancesOf(experiment, stored, again);
   const lines = [...distances.values()].flatMap(({ change }) => (change ? changeLines(change) : []));
-  const records = await recordsOf(stored, again, distances);
-  const how = `on ${deviceName(again)}${deviceName(stored) === deviceName(again) ? "" : ` (stored: ${deviceName(stored)})`}`;
+  const records = await recordsOf(stored, again, distances, changes);
+  const code = changes ? `, computed by other code (${some(changes, 3)})` : "";
+  const how = `on ${deviceName(again)}${deviceName(stored) === deviceName(again) ? "" : ` (stored: ${deviceName(stored)})`}${code}`;
   if (lines.length > 0) {
     return { experiment, lines: [`${experiment}: differs ${how}`, ...lines], same: false, records };
   }

@@ -1,6 +1,7 @@
 /**
  * Does another device give the same numbers? Method:
- * results that were computed on a processor were computed again on another device from the same code, inputs and weights,
+ * results that were computed on a processor were computed again on another device from the same inputs and weights, and
+ * from the same code where the record does not name the files of it that changed in between,
  * and `observatory verify --with … --record` compared the two: every column of every table value by value, rows that
  * belong together by their names and whole numbers, and every claim's verdict. The records of that are inputs here,
  * because the device is not at hand wherever this is run. A column agrees where no value of it is farther from the stored
@@ -27,7 +28,7 @@ const experiment = { kind: "text", meaning: "Name of the experiment" } as const;
 const runs = table("runs", "One row per run: the stored result of each experiment, and the one computed again", {
   experiment,
   title: { kind: "text", meaning: "Title of the experiment" },
-  run: { kind: "text", meaning: "stored: the result that pages show; again: the one it was compared with" },
+  run: { kind: "text", meaning: "stored: the result that pages showed then; again: the one it was compared with" },
   key: { kind: "text", meaning: "Key of the result" },
   device: { kind: "text", meaning: "What ran the model; none where there is no model" },
   hardware: { kind: "text", meaning: "The GPU as its driver names it; otherwise the processor" },
@@ -44,6 +45,11 @@ const runs = table("runs", "One row per run: the stored result of each experimen
   date: { kind: "text", meaning: "When the computation began, ISO 8601 in UTC" },
   seconds: { kind: "float64", meaning: "Wall time", unit: "s" },
   peak_memory: { kind: "float64", meaning: "Peak memory of the process, without that of a GPU", unit: "bytes" },
+  changes: {
+    kind: "text",
+    meaning: "Source files that differ between the two; missing where both are of the same code",
+    optional: true,
+  },
 });
 
 const columns = table("columns", "One row per column of a table: how far the two results are apart", {
@@ -159,7 +165,7 @@ export const devices: Experiment<Record<string, never>, Evidence> = {
   },
 };
 
-function runRow({ experiment, title, ...sides }: RunRecord, run: "stored" | "again") {
+function runRow({ experiment, title, changes, ...sides }: RunRecord, run: "stored" | "again") {
   const { key, device, error, machine, versions, commit, clean, date, seconds, peakMemoryBytes }: Origin = sides[run];
   const { name = "none", ...description } = device ?? {};
   return {
@@ -178,6 +184,7 @@ function runRow({ experiment, title, ...sides }: RunRecord, run: "stored" | "aga
     date,
     seconds,
     peak_memory: peakMemoryBytes,
+    changes: changes?.join(", ") ?? null,
   };
 }
 

@@ -21,6 +21,8 @@ export interface KernelCase {
   /** Standard deviation of queries and keys: large ones make sharp rows. */
   readonly deviation?: number;
   readonly tiles?: TileSet;
+  /** How many weighted sets of keys the mass on them is taken of; six where all passes run, otherwise none. */
+  readonly segments?: number;
   /** All passes; otherwise those that own queries, own keys, and mix. Compiling is what takes a software driver's time. */
   readonly all?: boolean;
 }
@@ -64,6 +66,8 @@ export const kernelCases: readonly KernelCase[] = [
   { name: "one token", shape: { queries: 1, keys: 1 } },
   { name: "three tokens", shape: { queries: 3, keys: 3 } },
   { name: "a whole number of tiles", shape: { queries: 256, keys: 256, heads: 1, keyValueHeads: 1 } },
+  { name: "64 key segments", segments: 64 },
+  { name: "70 key segments", segments: 70 },
   { name: "sharp rows", deviation: 6 },
   { name: "float16", type: "f16", all: true },
   {
@@ -142,10 +146,9 @@ export async function kernelErrors(gpu: Gpu, one: KernelCase): Promise<Record<st
   const { heads, keyValueHeads, headSize, queries, keys } = shape;
   const causal = one.scoring?.causal ?? true;
   const flat = attention.flat(); // heads · queries × [keys]
-  const segments = [
-    Float32Array.from({ length: keys }, (_, k) => Number(k < 4)),
-    ...Array.from({ length: 5 }, () => normals(keys)),
-  ];
+  const segments = Array.from({ length: one.segments ?? (one.all ? 6 : 0) }, (_, s) =>
+    s === 0 ? Float32Array.from({ length: keys }, (_, k) => Number(k < 4)) : normals(keys),
+  );
   const groups = one.all
     ? [
         new Float32Array(queries).fill(1),
@@ -161,7 +164,7 @@ export async function kernelErrors(gpu: Gpu, one: KernelCase): Promise<Record<st
 
   const { rows, topKeys } = layer.rows();
   const received = layer.received(groups);
-  const masses = one.all ? layer.mass(segments) : undefined;
+  const masses = segments.length > 0 ? layer.mass(segments) : undefined;
   const found = layer.pattern(targets);
   const octaves = one.all ? layer.octaves() : undefined;
   const bands = one.all && causal ? layer.distances() : undefined;

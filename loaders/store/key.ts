@@ -48,12 +48,20 @@ export function some(items: readonly string[], shown: number): string {
   return items.slice(0, shown).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
+/** Source files that changed from one identity to another. */
+export const filesChanged = ({ sources: before }: Identity, { sources: now }: Identity): string[] =>
+  Object.keys({ ...before, ...now }).filter((file) => before[file] !== now[file]);
+
+/** Whether nothing but the code differs, and the packages that it imports. */
+export function isOfOtherCode({ keyParts: before }: Identity, { keyParts: now }: Identity): boolean {
+  return keyOf({ ...before, code: now.code, packages: now.packages }) === keyOf(now);
+}
+
 /** What changed from one identity to another, one phrase each; empty where nothing did. */
-export function differences(
-  { keyParts: before, sources }: Identity,
-  { keyParts: now, sources: sourcesNow }: Identity,
-): string[] {
-  const files = Object.keys({ ...sources, ...sourcesNow }).filter((file) => sources[file] !== sourcesNow[file]);
+export function differences(one: Identity, other: Identity): string[] {
+  const { keyParts: before } = one;
+  const { keyParts: now } = other;
+  const files = filesChanged(one, other);
   return [
     before.code === now.code ? [] : [`the code changed${files.length > 0 ? ` (${some(files, 3)})` : ""}`],
     changes(before.packages, now.packages, (name) => `package ${name}`),

@@ -114,6 +114,28 @@ describe("a result is compared with one that was computed elsewhere", () => {
     ]);
   });
 
+  test("although it is of other code, where that is asked for, and the record names the files", async () => {
+    await project.with(
+      "loaders/helpers/square.ts",
+      (text) => text.replace("return n * n;", "return n ** 2;"),
+      async () => {
+        await project.run("run", "counts", "--save");
+        const refused = await project.run("verify", "counts", "--with", "elsewhere");
+        expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/the code changed \(.*square\.ts\)/) });
+        const given = ["counts", "--with", "elsewhere", "--other-code", "--record", "older.jsonl"];
+        const { code, stdout } = await project.run("verify", ...given);
+        expect(stdout).toMatch(
+          /^counts: the same .*, on the processor, computed by other code \(loaders\/helpers\/square\.ts\)\n$/,
+        );
+        expect(code).toBe(0);
+        expect(recorded("older.jsonl")[0]).toMatchObject({ record: "run", changes: ["loaders/helpers/square.ts"] });
+      },
+    );
+    await project.run("run", "counts", "--save");
+    const parameters = await project.run("verify", "counts", "--with", "others", "--other-code");
+    expect(parameters).toMatchObject({ code: 2, stderr: expect.stringMatching(/parameter rows changed/) });
+  });
+
   type Refusal = [what: string, flags: string[], sentence: RegExp, damage?: () => void];
   const tamper = () => appendFileSync(project.path("elsewhere/weights/norms.arrow"), "x");
   const refusals: readonly Refusal[] = [

@@ -10,3 +10,11 @@ export function testGpu(): Promise<Gpu> {
   opened ??= openDawn().then(({ device }) => Gpu.open(device));
   return opened;
 }
+
+/** With the limits that every WebGPU device has, as a browser gives them to who asks for no others. */
+export async function plainGpu(): Promise<Gpu> {
+  const { gpu } = await openDawn();
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error("There is no adapter any more.");
+  return Gpu.open(await adapter.requestDevice());
+}

@@ -5,7 +5,7 @@ import { Random } from "../../engine/random.js";
 
 const shape = { heads: 4, keyValueHeads: 2, headSize: 32, queries: 70, keys: 70 };
 
-/** Rows, attention received, attention by band, and output, one after the other. */
+/** Rows, attention received, mass, attention to chosen keys, by distance and by octave, and output, one after the other. */
 export async function statisticsOn(device: GPUDevice): Promise<number[]> {
   const gpu = await Gpu.open(device);
   const random = new Random(9);
@@ -20,6 +20,9 @@ export async function statisticsOn(device: GPUDevice): Promise<number[]> {
   });
   const outputs: Output[] = [layer.rows().rows];
   outputs.push(...layer.received([new Float32Array(shape.queries).fill(1)]));
+  outputs.push(layer.mass([new Float32Array(shape.keys).fill(1, 0, 4), normals(shape.keys)]));
+  outputs.push(layer.pattern([Int32Array.from({ length: shape.queries }, (_, query) => query - 1)]));
+  outputs.push(layer.distances(), layer.octaves());
   outputs.push(layer.mix(operand(shape.keyValueHeads)));
   await layer.run();
   const values: number[] = [];

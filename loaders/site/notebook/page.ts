@@ -223,7 +223,7 @@ class Page {
   };
 
   async #database(files: Readonly<Record<string, string>>): Promise<object> {
-    const parameters = new Map<string, CitedPassport["parameters"]>();
+    const passports = new Map<string, CitedPassport>();
     for (const [name, href] of Object.entries(files)) {
       const bytes = await readFile(join(this.#folder, href));
       this.#db.insert(name, bytes);
@@ -235,11 +235,12 @@ class Page {
       const same = this.#passports.get(passport.key) ?? passport; // tables of one run have one
       this.#passports.set(passport.key, same);
       this.#passportOf.set(name, same);
-      parameters.set(name, passport.parameters);
+      passports.set(name, passport);
     }
     return {
       query: async (sql: string, values?: FigureOptions["params"]) => this.#query(this.#site.bind(sql, values)),
-      parameters: async (name: string) => parameters.get(name) ?? {},
+      parameters: async (name: string) => passports.get(name)?.parameters ?? {},
+      key: async (name: string) => passports.get(name)?.key,
     };
   }
 

@@ -1,6 +1,12 @@
 /** What the figures of agreement say of a comparison, by the pages' own database. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { claimAgreement, columnAgreement, comparedRuns } from "../../../components/agreement.js";
+import {
+  changesBetween,
+  claimAgreement,
+  columnAgreement,
+  comparedRuns,
+  standing,
+} from "../../../components/agreement.js";
 import type { Row } from "../../../components/database.js";
 import { bind } from "../../../components/sql.js";
 import type { AgreementRecord, ClaimRecord, ColumnRecord } from "../../../loaders/analysis/agreement.js";
@@ -153,6 +159,23 @@ test("the runs are told apart", () => {
   const rows = db.query("SELECT * FROM gpu_runs WHERE experiment = 'near' ORDER BY run");
   expect(comparedRuns(rows)).toBe(
     "cpu (a processor, 2026-01-02, 12 s, key cpu01234) and webgpu (a GPU, 2026-01-02, 12 s, key webgpu01)",
+  );
+});
+
+test("whether the page shows what was compared is said", () => {
+  const rows = db.query("SELECT * FROM gpu_runs WHERE experiment = 'near'");
+  expect(standing(rows, "cpu0123456789")).toBe("The first is what this page shows.");
+  expect(standing(rows, "0123456789")).toBe(
+    "This page shows neither: its result was computed again since, with key 01234567, and has not been compared with a GPU.",
+  );
+  expect(standing(rows, undefined)).toBe("");
+});
+
+test("what differs in the code of the two is named, where something does", () => {
+  const rows = db.query("SELECT * FROM gpu_runs WHERE experiment = 'near'");
+  expect(changesBetween(rows)).toBe("");
+  expect(changesBetween(rows.map((row) => ({ ...row, changes: "engine/rope.ts, engine/feeds.ts" })))).toBe(
+    "Between the two, 2 files of the code changed: engine/rope.ts, engine/feeds.ts.",
   );
 });
 

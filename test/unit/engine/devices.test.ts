@@ -87,6 +87,22 @@ describe("webgpu", () => {
     await expect(openBackend("webgpu:Riva")).rejects.toThrow(/no GPU called "Riva": Vulkan finds .*SwiftShader/);
   });
 
+  test("without Vulkan says in one sentence what to install", async () => {
+    vi.resetModules(); // it looks once
+    const load = vi.spyOn(process, "dlopen").mockImplementation(() => {
+      throw new Error("libvulkan.so.1: cannot open shared object file: No such file or directory");
+    });
+    try {
+      const { openDawn } = await import("../../../loaders/gpu/dawn.js");
+      await expect(openDawn()).rejects.toThrow(
+        /^webgpu needs Vulkan, but libvulkan\.so\.1 cannot be loaded: install it and a driver \(Debian: libvulkan1,[^.]*\)\.$/,
+      );
+    } finally {
+      load.mockRestore();
+      vi.resetModules();
+    }
+  });
+
   test("in software is never what auto takes", async () => {
     expect((await tryDevice("webgpu")).trial.refused).toMatch(/SwiftShader.* is no GPU but software/);
   });

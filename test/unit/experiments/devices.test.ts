@@ -86,8 +86,15 @@ describe("two devices", () => {
     const { batches } = await measured([run, column(), claim()]);
     expect(batches.find(({ table }) => table === "runs")?.rows).toMatchObject([
       { run: "stored", device: "cpu", commit: "abc", clean: true, machine: "processor a processor, cores 2" },
-      { run: "again", device: "webgpu", description: "runtime runtime, threads 1", commit: null },
+      { run: "again", device: "webgpu", description: "runtime runtime, threads 1", commit: null, changes: null },
     ]);
+  });
+
+  test("may be of other code, whose files are named then", async () => {
+    const { batches } = await measured([{ ...run, changes: ["engine/rope.ts", "engine/feeds.ts"] }, column(), claim()]);
+    const { rows } = batches.find(({ table }) => table === "runs")!;
+    expect(rows).toMatchObject([{ changes: "engine/rope.ts, engine/feeds.ts" }, {}]);
+    expectDeclaredRows(devices, batches);
   });
 });
 
