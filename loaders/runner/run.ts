@@ -36,7 +36,8 @@ const grace = 3000; // ms
 /** One outcome per job. A job that fails does not stop the others; those that were stopped, or never began, have failed. */
 export async function runJobs(jobs: readonly Job[], options: RunOptions): Promise<Map<Job, Outcome>> {
   const outcomes = new Map<Job, Outcome>();
-  const capacity = machineCapacity(options.parallel);
+  const device = jobs.find((job) => job.device !== undefined)?.device; // one command, one device
+  const capacity = machineCapacity(options.parallel, device);
   await pack(jobs, capacity, async (job, gpus) => {
     outcomes.set(job, await runJob(job, gpus, capacity, options));
   });

@@ -1,6 +1,7 @@
 /** Which job runs when: in their order, side by side, within what the machine has. */
 import { readdirSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
+import type { Device } from "../../engine/backend.js";
 import type { Resources } from "../experiment.js";
 
 export interface Capacity {
@@ -13,8 +14,8 @@ export interface Capacity {
   readonly jobs: number;
 }
 
-export function machineCapacity(jobs = Number.POSITIVE_INFINITY): Capacity {
-  return { cores: availableParallelism(), memory: totalmem() / 2 ** 30, gpus: visibleGpus(), jobs };
+export function machineCapacity(jobs = Number.POSITIVE_INFINITY, device?: Device): Capacity {
+  return { cores: availableParallelism(), memory: totalmem() / 2 ** 30, gpus: gpusFor(device), jobs };
 }
 
 /** Runs what it is given, so many at a time, in the order of asking. */
@@ -34,8 +35,12 @@ export function limiter(places: number): <T>(work: () => Promise<T>) => Promise<
   };
 }
 
-/** NVIDIA's, by their numbers; elsewhere one, because systems do not say how many there are. */
-function visibleGpus(): string[] {
+/**
+ * NVIDIA's, by their numbers; elsewhere one, because systems do not say how many there are. WebGPU is given one, too:
+ * Vulkan does not follow CUDA_VISIBLE_DEVICES, and adapters are chosen by names, which equal cards share.
+ */
+function gpusFor(device: Device | undefined): string[] {
+  if (device === "webgpu") return [""];
   const visible = process.env.CUDA_VISIBLE_DEVICES;
   if (visible) return visible.split(",");
   try {

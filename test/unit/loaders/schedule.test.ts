@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Resources } from "../../../loaders/experiment.js";
-import { type Capacity, limiter, pack } from "../../../loaders/runner/schedule.js";
+import { type Capacity, limiter, machineCapacity, pack } from "../../../loaders/runner/schedule.js";
 
 const machine: Capacity = { cores: 4, memory: 16, gpus: ["0", "1"], jobs: Number.POSITIVE_INFINITY };
 const job = (name: string, resources: Resources = {}) => ({
@@ -44,6 +44,13 @@ describe("jobs run side by side", () => {
   test("one on a GPU, each with its own", async () => {
     const gpu = (name: string) => job(name, { gpus: 1 });
     expect(await turns([gpu("a"), gpu("b"), gpu("c"), job("d")])).toEqual([["a:0", "b:1", "d"], ["c:0"]]);
+  });
+
+  test("on as many GPUs as CUDA sees, and on one through WebGPU, which cannot tell equal cards apart", () => {
+    vi.stubEnv("CUDA_VISIBLE_DEVICES", "2,5,7");
+    expect(machineCapacity(undefined, "cuda").gpus).toEqual(["2", "5", "7"]);
+    expect(machineCapacity(undefined, "webgpu").gpus).toEqual([""]);
+    vi.unstubAllEnvs();
   });
 
   test("no more than were asked for", async () => {
