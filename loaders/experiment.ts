@@ -55,8 +55,18 @@ export interface Resources {
   readonly gpus?: number;
 }
 
-/** Mathematics of the paper that needs no trained model; weights that are random; texts that are made up. */
-export type Scope = "exact part" | "random weights" | "synthetic texts";
+/**
+ * Mathematics of the paper that needs no trained model; weights that are random; texts that are made up; and where only
+ * some of its claims are tried: a premise and not what it proposes, one statement of several, or all but a named part.
+ */
+export type Scope =
+  | "exact part"
+  | "random weights"
+  | "synthetic texts"
+  | "premise only"
+  | "one statement"
+  | "without its gates"
+  | "without attention flow";
 
 export interface Experiment<P extends Parameters = Parameters, Evidence = unknown> {
   readonly id: string;

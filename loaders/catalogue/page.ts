@@ -136,9 +136,7 @@ const doubt = {
 
 function limits({ checked, notes }: Paper, studies: readonly Study[]): string {
   const onModel = studies.some(({ experiment }) => experiment.subject === "model");
-  const scale = onModel
-    ? " The model has eight million parameters: what does not hold here is not refuted for larger ones."
-    : "";
+  const scale = onModel ? " The model is small: what does not hold here is not refuted for larger ones." : "";
   return `<p>${doubt[checked]}${scale}</p>${notes ? `\n<p>${text(notes)}</p>` : ""}`;
 }
 

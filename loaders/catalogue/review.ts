@@ -39,6 +39,19 @@ interface Judged {
   readonly n: number;
 }
 
+/**
+ * Papers of which an experiment that is about several tries a part only. What it leaves out stands in its departures;
+ * this says so beside the verdict, as long as no other experiment judges a claim of the paper.
+ */
+export const parts: Readonly<Record<string, { readonly experiment: string; readonly scope: Scope }>> = {
+  "attention-rollout-flow": { experiment: "attention-rollout", scope: "without attention flow" },
+  "bayesian-attention-mechanism": { experiment: "positional-bias", scope: "premise only" },
+  duoattention: { experiment: "kv-policies", scope: "without its gates" },
+  "limits-of-normalization": { experiment: "entropy", scope: "one statement" },
+  "token-aware-phase-attention": { experiment: "positional-bias", scope: "premise only" },
+  "what-does-bert-look-at": { experiment: "entropy", scope: "one statement" },
+};
+
 export const pageOf = ({ slug }: Pick<Paper, "slug">) => `/papers/${slug}`;
 
 /** Plans of all experiments on the bundled model, of which the fresh ones count. */
@@ -79,7 +92,7 @@ function rowOf(paper: Paper, claims: readonly Judged[]): Row {
     slug,
     status: main ? "measured" : "planned",
     verdict: main ? together(claims.map(({ outcome }) => outcome)) : null,
-    scope: scopeOf(claims),
+    scope: scopeOf(paper, claims),
     models: [...new Set(models)].sort(),
     experiment: main?.passport.experiment ?? null,
     page: pageOf(paper),
@@ -91,7 +104,10 @@ function rowOf(paper: Paper, claims: readonly Judged[]): Row {
 }
 
 /** The part of the paper that all its claims keep to; none where one does not, or where they differ. */
-function scopeOf(claims: readonly Judged[]): Scope | null {
+function scopeOf({ slug }: Pick<Paper, "slug">, claims: readonly Judged[]): Scope | null {
+  const part = parts[slug];
+  const isPart = claims.length > 0 && claims.every(({ result }) => result.passport.experiment === part?.experiment);
+  if (isPart) return part.scope;
   const [only = null, ...others] = new Set(claims.map(({ scope }) => scope));
   return others.length > 0 ? null : only;
 }

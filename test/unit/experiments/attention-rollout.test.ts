@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { Random } from "../../../engine/random.js";
 import { attentionRollout, type Evidence, rollout, scores } from "../../../loaders/experiments/attention-rollout.js";
+import { judgedOn, plantedModel } from "./planted.js";
 import { expectDeclaredRows, judged } from "./pure.js";
 import { runSmall, texts } from "./subject.js";
 
@@ -38,6 +40,40 @@ test("scores leave out the first token and the last position itself", () => {
   const attention = Float64Array.from([1, 0, 0, 0, 0.5, 0.5, 0, 0, 0.2, 0.3, 0.5, 0, 0.1, 0.2, 0.3, 0.4]);
   expect(scores([attention], 4).raw).toEqual([[0.2, 0.3]]);
   expect(scores([attention], 4)["rollout of uniform attention"]).toEqual([[0.125, 0.125]]);
+});
+
+describe("a run", () => {
+  const tokens = 24;
+  const parameters = { ...attentionRollout.parameters, documents: 40, tokens, resamples: 200 };
+  const random = new Random(5);
+  const weights = (count: number) => Float32Array.from({ length: count }, () => random.next());
+  const matters = weights(tokens + 1); // by position, the same in every text
+  const shares = (of: Float32Array) => of.map((weight) => weight / of.reduce((sum, other) => sum + other, 0));
+  const hidden = ({ keyBias }: { readonly keyBias?: { readonly data: ArrayLike<number> } }) =>
+    Array.from(keyBias?.data ?? []).findIndex((bias) => bias < 0);
+  /** Hiding a token changes the prediction by what the token matters. */
+  const model = (row: (layer: number, query: number) => Float32Array) =>
+    plantedModel({
+      ...{ layers: 4, heads: 1, vocabulary: 97 },
+      row: (_, layer, __, query) => row(layer, query),
+      logProbability: (prompt) => new Float32Array(tokens).fill(hidden(prompt) < 0 ? -1 : -1 - matters[hidden(prompt)]),
+    });
+  const inputs = { texts: texts(parameters.documents, 60) };
+
+  test("finds that rollout carries upwards what only the first layer attends to", async () => {
+    const planted = model((layer, query) => {
+      if (layer === 0) return shares(matters.slice(0, query + 1));
+      return shares(weights(query + 1).map((weight, key) => (key === query ? 20 : weight / (query + 1))));
+    });
+    const { claims } = await judgedOn(attentionRollout, parameters, planted, { inputs });
+    for (const { id } of attentionRollout.claims) expect(claims[id].outcome, id).toBe("replicated");
+  });
+
+  test("finds nothing where attention has nothing to do with what matters", async () => {
+    const noise = model((_, query) => shares(weights(query + 1)));
+    const { claims } = await judgedOn(attentionRollout, parameters, noise, { inputs });
+    for (const { id } of attentionRollout.claims) expect(claims[id].outcome, id).not.toBe("replicated");
+  });
 });
 
 test("a model's attention is held against what hiding tokens changes", async () => {

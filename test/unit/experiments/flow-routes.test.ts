@@ -13,7 +13,7 @@ import { runSmall, texts } from "./subject.js";
 const around = (value: number) => [0.98, 1, 1.02, 1.01].map((factor) => value * factor);
 const units = (whole: number, cut: number) => around(cut).map((of) => ({ whole, cut: of }));
 
-/** Eight texts, every other one of prose, and ten heads; prose uses head 5 more. */
+/** Eight texts of as many sources, every other one of prose, and ten heads; prose uses head 5 more. */
 const evidence = (of: {
   readonly size: number;
   readonly frequency: readonly number[];
@@ -24,6 +24,7 @@ const evidence = (of: {
   resamples: 200,
   relabellings: 400,
   texts: [...around(1), ...around(1)].map((factor, i) => ({
+    source: `source ${i}`,
     prose: i % 2 === 0,
     size: of.size * factor,
     frequency: of.frequency.map((share, head) => {
@@ -48,6 +49,17 @@ describe("claims on routes", () => {
   test("find none where routes are everything and every head is in them", () => {
     const found = judged(flowRoutes, evidence({ size: 0.5, frequency: few.map(() => 0.8), prose: 0, cut: 0.38 }));
     for (const { id } of flowRoutes.claims) expect(found[id].outcome, id).toBe("not replicated");
+  });
+
+  test("do not take what one source does for what its kind does, however many texts it has", () => {
+    const { texts, ...rest } = evidence({ size: 0.01, frequency: few, prose: 0, cut: 0.2 });
+    const many = texts.map((text) => ({ ...text, source: text.prose ? "a book" : text.source }));
+    const peculiar = many.flatMap(({ frequency, ...text }) => {
+      const changed = frequency.map((share, head) => share + (head === 5 && text.source === "source 1" ? 0.3 : 0));
+      return Array.from({ length: 10 }, () => ({ ...text, frequency: changed }));
+    });
+    const found = judged(flowRoutes, { ...rest, texts: peculiar });
+    expect(found["some-heads-serve-one-domain"]).toMatchObject({ outcome: "not replicated", n: 5 });
   });
 });
 

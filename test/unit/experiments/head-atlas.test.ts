@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Condition, type Evidence, headAtlas, type Role, roles } from "../../../loaders/experiments/head-atlas.js";
+import { judgedOn, plantedModel } from "./planted.js";
 import { expectDeclaredRows, judged } from "./pure.js";
 import { runSmall } from "./subject.js";
 
@@ -50,6 +51,47 @@ describe("claims on roles", () => {
       evidence({ repeated: scores({}), "not repeated": scores({}), "random weights": scores({}) }),
     );
     expect(found["roles-are-sparse"].outcome).toBe("not testable at this scale");
+  });
+});
+
+describe("a run", () => {
+  const parameters = { ...headAtlas.parameters, sequences: 4, period: 16, resamples: 100 };
+  const shape = { layers: 2, heads: 4, vocabulary: 5000 };
+  const uniform = (query: number) => new Float32Array(query + 1).fill(1 / (query + 1));
+  const on = (key: number, query: number) => uniform(query).map((mass, k) => 0.1 * mass + (k === key ? 0.9 : 0));
+  const untrained = plantedModel({ ...shape, row: (_, __, ___, query) => uniform(query) });
+
+  test("finds the heads that look at the token before and at what followed a copy, where they are", async () => {
+    const model = plantedModel({
+      ...shape,
+      row(ids, layer, head, query) {
+        if (layer === 0 && head === 2) return on(query - 1, query);
+        if (layer === 1 && head === 3) return on(ids.subarray(0, query).lastIndexOf(ids[query]) + 1, query);
+        return uniform(query);
+      },
+    });
+    const { claims, evidence } = await judgedOn(headAtlas, parameters, model, { control: untrained });
+    for (const { id } of headAtlas.claims) expect(claims[id].outcome, id).toBe("replicated");
+    const strong = (role: Role) =>
+      evidence.scores.repeated[role][0].flatMap((mass, head) => (mass > parameters.threshold ? [head] : []));
+    expect([strong("previous token"), strong("induction"), strong("duplicate token")]).toEqual([[2], [7], []]);
+  });
+
+  test("takes a head that looks a fixed distance back for no induction head", async () => {
+    const fixed = plantedModel({
+      ...shape,
+      row: (_, layer, head, query) =>
+        layer === 1 && head === 3 ? on(Math.max(0, query - parameters.period + 1), query) : uniform(query),
+    });
+    const { claims } = await judgedOn(headAtlas, parameters, fixed, { control: untrained });
+    expect(claims["induction-needs-repetition"].outcome).toBe("not replicated");
+  });
+
+  test("finds nothing where training changed nothing", async () => {
+    const { claims } = await judgedOn(headAtlas, parameters, untrained);
+    expect(claims["roles-are-sparse"].outcome).toBe("not testable at this scale");
+    for (const id of ["previous-token-before-induction", "roles-are-learned", "induction-needs-repetition"])
+      expect(claims[id].outcome, id).toBe("not replicated");
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Evidence, headRemoval } from "../../../loaders/experiments/head-removal.js";
+import { judgedOn, plantedModel } from "./planted.js";
 import { expectDeclaredRows, judged } from "./pure.js";
 import { runSmall, texts } from "./subject.js";
 
@@ -53,6 +54,46 @@ describe("claims on removal", () => {
       }),
     );
     for (const { id } of headRemoval.claims) expect(found[id].outcome, id).toBe("not replicated");
+  });
+});
+
+describe("a run", () => {
+  const [layers, heads, tokens] = [4, 5, 12];
+  const parameters = { ...headRemoval.parameters, tokens, resamples: 100 };
+  const inputs = { texts: texts(parameters.ranking + parameters.documents, 60) };
+  /** The loss is 3 nats, a little more in some texts, and more by what each head that is removed is worth. */
+  const model = (worth: (head: number) => number) =>
+    plantedModel({
+      ...{ layers, heads, vocabulary: 97 },
+      row: () => [],
+      logProbability: ({ ids, headGate }) => {
+        const removed = Array.from(headGate?.data ?? []).flatMap((gate, head) => (gate === 0 ? [worth(head)] : []));
+        const loss = 3 + 0.01 * (ids[3] % 5) + removed.reduce((sum, of) => sum + of, 0);
+        return new Float32Array(tokens - 1).fill(-loss);
+      },
+    });
+
+  test("finds the heads that matter, and that the others can go", async () => {
+    const needed = [2, 6, 9]; // one of each layer but the last
+    const { claims, evidence } = await judgedOn(
+      headRemoval,
+      parameters,
+      model((head) => (needed.includes(head) ? 1 : 0)),
+      { inputs },
+    );
+    for (const { id } of headRemoval.claims) expect(claims[id].outcome, id).toBe("replicated");
+    expect(claims["most-heads-are-expendable"].estimate).toBe(17 / 20);
+    expect(evidence.single[0].flatMap((rise, head) => (rise > 0.1 ? [head] : []))).toEqual(needed);
+  });
+
+  test("finds none to spare where all matter alike", async () => {
+    const { claims } = await judgedOn(
+      headRemoval,
+      parameters,
+      model(() => 0.2),
+      { inputs },
+    );
+    for (const { id } of headRemoval.claims) expect(claims[id].outcome, id).toBe("not replicated");
   });
 });
 

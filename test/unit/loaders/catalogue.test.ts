@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../../engine/errors.js";
 import { paperPage, text } from "../../../loaders/catalogue/page.js";
 import { catalogueFile, type Paper, parseCatalogue, readCatalogue } from "../../../loaders/catalogue/paper.js";
-import { review, shownVerdict, together } from "../../../loaders/catalogue/review.js";
+import { parts, review, shownVerdict, together } from "../../../loaders/catalogue/review.js";
 import { openingComment, studiesByPaper } from "../../../loaders/catalogue/studies.js";
 import { experimentIds, loadExperiment } from "../../../loaders/experiments/index.js";
 
@@ -65,6 +65,15 @@ describe("verdicts", () => {
     expect(shownVerdict("mixed", "random weights", { checked: "not yet" })).toBe(
       "mixed, random weights, definition recalled",
     );
+  });
+
+  test("on a part of a paper are of the experiment that is said to try that part, and of no other", async () => {
+    const studies = await studiesByPaper();
+    for (const [slug, { experiment }] of Object.entries(parts))
+      expect(
+        (studies.get(slug) ?? []).map((study) => study.experiment.id),
+        slug,
+      ).toEqual([experiment]);
   });
 
   test("are none without results", async () => {
