@@ -101,15 +101,3 @@ export function pearson(x: ArrayLike<number>, y: ArrayLike<number>): number {
 export function spearman(x: ArrayLike<number>, y: ArrayLike<number>): number {
   return pearson(ranks(x), ranks(y));
 }
-
-/** Holm's step-down adjusted p-values, in the order given. Source: S. Holm, Scand. J. Statist. 6 (1979), 65–70. */
-export function holm(pValues: readonly number[]): number[] {
-  const order = pValues.map((_, i) => i).sort((a, b) => pValues[a] - pValues[b]);
-  const adjusted = new Array<number>(pValues.length);
-  let running = 0;
-  order.forEach((index, rank) => {
-    running = Math.max(running, Math.min(1, pValues[index] * (pValues.length - rank)));
-    adjusted[index] = running;
-  });
-  return adjusted;
-}
