@@ -132,6 +132,7 @@ export const messages = {
   modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>
     `the process of ${experiment} ended by ${how} before it had a result${how === "SIGKILL" ? ", as one that needs more memory than there is does" : ""}`,
+  couldNotRun: (experiment: string, why: string) => `the process of ${experiment} could not be run (${why})`,
   tooLittleMemory: (experiment: string, needed: number, there: number) =>
     `${experiment} declares that it needs ${needed} GiB of memory, and this machine has ${there.toFixed(1)}`,
   stopped: (experiment: string) => `${experiment} was stopped`,

@@ -22,6 +22,11 @@ async function expectNoProcesses(): Promise<void> {
   await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
 }
 
+/** "T" where it is stopped. Linux only. */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+}
+
 /** Reads what a terminal shows, until it matches. */
 async function until(screen: Readable, pattern: RegExp): Promise<void> {
   let shown = "";
@@ -215,6 +220,36 @@ describe("a job that", () => {
       expect(stdout).not.toContain("ARROW1");
       expect(code).toBe(0);
     });
+  });
+});
+
+describe("a job that starts a process of its own", () => {
+  const parental = ["run", "counts", "--set", "fail=child"] as const;
+
+  test("is done when it has its result, and the process ends", async () => {
+    expect(await project.run(...parental)).toMatchObject({ code: 0 });
+    await expectNoProcesses();
+  });
+
+  test.each(full ? (["SIGTERM", "SIGINT", "SIGKILL"] as const) : (["SIGTERM", "SIGKILL"] as const))(
+    "ends with it when the run is told %s",
+    async (signal) => {
+      const run = project.start(...parental, ...slowly);
+      await run.until(/counts +━/);
+      run.kill(signal);
+      expect((await run.finished).code).toBe(signal === "SIGKILL" ? null : 130);
+      await expectNoProcesses();
+    },
+  );
+
+  test("rests while the run does, as by Ctrl-Z, and goes on with it", async () => {
+    const run = project.start("run", "counts", ...slowly);
+    await run.until(/counts +━/);
+    const states = () => processesOf(project).map(({ pid }) => stateOf(pid));
+    run.kill("SIGTSTP");
+    await expect.poll(states, { timeout: 10_000 }).toEqual(["T", "T"]);
+    run.kill("SIGCONT");
+    expect((await run.finished).code).toBe(0);
   });
 });
 
