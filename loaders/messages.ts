@@ -140,6 +140,7 @@ export const messages = {
     `the disk of ${folder} is full, so the result was not written and nothing is left of it: free some space and run again`,
   missingFile: (file: string) => `${file} is missing`,
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
+  otherKey: (folder: string) => `${folder} holds the result of another key`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
   badTable: (where: string, fault: string) => `${where} ${fault}.`,
   noSlurm: (command: string) =>

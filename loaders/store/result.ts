@@ -48,7 +48,9 @@ export class Result {
 /** Reads the passport only. Undefined where there is no result; throws CorruptResult where there is half of one. */
 export async function openResult(folder: string): Promise<Result | undefined> {
   const file = join(folder, passportFile);
-  const text = await readFile(file, "utf8").catch(absent);
+  const text = await readFile(file, "utf8").catch((error) =>
+    errorCode(error) === "ENOTDIR" ? undefined : absent(error),
+  );
   if (text === undefined) return undefined;
   try {
     return new Result(folder, parsePassport(text));
