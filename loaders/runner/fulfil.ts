@@ -80,6 +80,7 @@ async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<
     return byExperiment;
   } finally {
     display.close();
+    if (signal.aborted) await store.sweep(); // of what was about to be written
   }
 }
 

@@ -334,6 +334,28 @@ test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
   },
 );
 
+test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
+  "a disk that takes nothing at all stops a run in one sentence, and no status",
+  async () => {
+    const folder = project.path(".observatory");
+    spawnSync("mkdir", ["-p", folder]);
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]).status).toBe(0);
+    try {
+      spawnSync("dd", ["if=/dev/zero", `of=${folder}/all`, "bs=1k"]);
+      const rows: { state: string }[] = JSON.parse((await project.run("status", "--json")).stdout);
+      expect(rows.map(({ state }) => state)).toEqual(["missing", "missing"]);
+      const { code, stderr } = await project.run("run", "counts");
+      expect(stderr.trim().split("\n").at(-1)).toBe("The disk is full: free some space and try again.");
+      expect(code).toBe(1);
+      expect(readdirSync(folder, { recursive: true }).filter((name) => /lock|tmp/.test(String(name)))).toEqual([
+        "locks",
+      ]);
+    } finally {
+      spawnSync("umount", [folder]);
+    }
+  },
+);
+
 test("a Node that is too old gets one sentence", () => {
   const older =
     "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.19.1'}})";
