@@ -147,7 +147,7 @@ export class Store {
   }
 
   /** Makes room: drops what was not used for longest, but nothing in `needed` and nothing that is being computed. */
-  async collect(bound: number, needed: ReadonlySet<string>, grace: number): Promise<Collected> {
+  async collect(bound: number, needed: () => Promise<ReadonlySet<string>>, grace: number): Promise<Collected> {
     return collect({ results: this.#results, lock: (key) => this.#lock(key), bound, needed, grace });
   }
 

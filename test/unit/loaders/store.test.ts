@@ -216,7 +216,7 @@ describe("the collector", () => {
   const hour = 3600_000;
   const kept = () => readdirSync(join(folder, "store")).sort();
   const collect = (bound: number, needed: readonly string[] = [], grace = 0) =>
-    new Store(folder, () => {}).collect(bound, new Set(needed), grace);
+    new Store(folder, () => {}).collect(bound, async () => new Set(needed), grace);
 
   test("drops what was not used for longest, until the rest fits", async () => {
     const [old, middle, young] = [await put(1, 30), await put(2, 20), await put(3, 10)];
