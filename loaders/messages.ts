@@ -128,6 +128,8 @@ export const messages = {
   noResult: (experiment: string, why: string) => `There is no result of ${experiment}: ${why}.`,
   noSubject: (experiment: string) =>
     `the experiment ${experiment} is declared to read records only, and asks for a model`,
+  unseen: (how: string) =>
+    `${how}, and what it finds there would not be in the key: declare files as inputs, and import modules by their names`,
   changedMeanwhile: (experiment: string) => `code or inputs of ${experiment} changed while it began: run it again`,
   modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>
