@@ -128,10 +128,13 @@ export const messages = {
   noResult: (experiment: string, why: string) => `There is no result of ${experiment}: ${why}.`,
   noSubject: (experiment: string) =>
     `the experiment ${experiment} is declared to read records only, and asks for a model`,
+  unseen: (how: string) =>
+    `${how}, and what it finds there would not be in the key: declare files as inputs, and import modules by their names`,
   changedMeanwhile: (experiment: string) => `code or inputs of ${experiment} changed while it began: run it again`,
   modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>
     `the process of ${experiment} ended by ${how} before it had a result${how === "SIGKILL" ? ", as one that needs more memory than there is does" : ""}`,
+  couldNotRun: (experiment: string, why: string) => `the process of ${experiment} could not be run (${why})`,
   tooLittleMemory: (experiment: string, needed: number, there: number) =>
     `${experiment} declares that it needs ${needed} GiB of memory, and this machine has ${there.toFixed(1)}`,
   stopped: (experiment: string) => `${experiment} was stopped`,
@@ -139,6 +142,7 @@ export const messages = {
     `the disk of ${folder} is full, so the result was not written and nothing is left of it: free some space and run again`,
   missingFile: (file: string) => `${file} is missing`,
   wrongHash: (file: string) => `${file} is not what its passport says it is`,
+  otherKey: (folder: string) => `${folder} holds the result of another key`,
   badPassport: (file: string, why: string) => `${file} is not a passport: ${why}`,
   badTable: (where: string, fault: string) => `${where} ${fault}.`,
   noSlurm: (command: string) =>

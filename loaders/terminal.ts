@@ -2,7 +2,7 @@
 import { createColors } from "picocolors";
 import { UserError } from "../engine/errors.js";
 import { messages } from "./messages.js";
-import { errorCode } from "./store/system.js";
+import { errorCode, isFull } from "./store/system.js";
 import { Unavailable } from "./unavailable.js";
 
 export const exitCodes = { ok: 0, failed: 1, badInput: 2, interrupted: 130 } as const;
@@ -64,6 +64,6 @@ export function report(error: unknown, debug: boolean): number {
     return exitCodes.interrupted;
   }
   const message = error instanceof Error ? error.message : String(error);
-  if (!debug) say(errorCode(error) === "ENOSPC" ? messages.noSpace : messages.defect(message));
+  if (!debug) say(isFull(error) ? messages.noSpace : messages.defect(message));
   return exitCodes.failed;
 }

@@ -14,9 +14,17 @@ import { chosenExperiments } from "./experiments.js";
 /** Compares the committed results, as they lie in the checkout, with those of a revision. */
 export async function diff(revision: string, names: readonly string[]): Promise<void> {
   await refuseUnknown(revision);
-  for (const experiment of await chosenExperiments(names)) {
+  const chosen = await chosenExperiments(names);
+  const gone = names.length > 0 ? [] : await committedAt(revision);
+  for (const experiment of [...new Set([...chosen, ...gone])].sort()) {
     for (const line of await moved(revision, experiment)) console.log(line);
   }
+}
+
+/** The experiments that had results then; some may be gone since, and their numbers with them. */
+async function committedAt(revision: string): Promise<string[]> {
+  const names = await git("ls-tree", "--name-only", `${revision}:${relative(root, resultsFolder)}`);
+  return names?.toString("utf8").split("\n").filter(Boolean) ?? [];
 }
 
 async function moved(revision: string, experiment: string): Promise<string[]> {

@@ -1,10 +1,8 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { workFolder } from "../project.js";
 import { neededKeys } from "../runner/needed.js";
-import { planFor } from "../runner/plan.js";
 import { defaultBound, recent } from "../store/collect.js";
 import { Store } from "../store/store.js";
 import { say } from "../terminal.js";
@@ -14,15 +12,13 @@ const leftovers = ["verify", "slurm"];
 
 /** Drops results that neither the committed ones nor the experiments as they are now refer to. */
 export async function gc({ keep = defaultBound }: { readonly keep?: number }): Promise<void> {
-  const plans = await planFor(await experimentIds(), {}, { warn: say, anyDevice: true });
   const store = new Store(workFolder, say);
   await store.sweep();
   await store.discardCorrupt();
-  const needed = await neededKeys(plans.flatMap(({ key }) => key ?? []));
   const busy = await store.isInUse();
   if (busy) say(messages.storeInUse);
   else for (const name of leftovers) await rm(join(workFolder, name), { recursive: true, force: true });
-  const { dropped, freed, kept } = await store.collect(keep, needed, busy ? recent : 0);
+  const { dropped, freed, kept } = await store.collect(keep, () => neededKeys(store), busy ? recent : 0);
   for (const key of dropped) console.log(key);
   say(messages.collected(dropped.length, freed));
   if (kept > keep) say(messages.stillKept(kept, keep));

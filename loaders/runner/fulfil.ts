@@ -80,6 +80,7 @@ async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<
     return byExperiment;
   } finally {
     display.close();
+    if (signal.aborted) await store.sweep(); // of what was about to be written
   }
 }
 
@@ -103,7 +104,8 @@ async function rememberFailures(
 /** A store that has grown over its bound gives up what has not been used for longest, but nothing of the last week. */
 async function makeRoom(outcomes: ReadonlyMap<string, Outcome>): Promise<void> {
   const own = [...outcomes.values()].flatMap((outcome) => ("result" in outcome ? outcome.result.passport.key : []));
-  const { dropped, freed } = await new Store(workFolder, say).collect(defaultBound, await neededKeys(own), recent);
+  const store = new Store(workFolder, say);
+  const { dropped, freed } = await store.collect(defaultBound, () => neededKeys(store, own), recent);
   if (dropped.length > 0) say(messages.collected(dropped.length, freed));
 }
 

@@ -55,7 +55,16 @@ function schemaFault({ fields }: Schema, { fields: declared }: Schema): string |
 
 function typeFault({ name, type }: Field): string | undefined {
   const half = DataType.isFloat(type) && type.ArrayType === Uint16Array;
-  return half ? `has a column ${name} of float16, which DuckDB-WASM refuses: use float32` : undefined;
+  if (half) return `has a column ${name} of float16, which DuckDB-WASM refuses: use float32`;
+  return isPlain(type)
+    ? undefined
+    : `has a column ${name} of ${type}, in which values are not checked: use numbers, text or flags`;
+}
+
+/** Numbers could hide in lists, structures and dictionaries. */
+function isPlain(type: DataType): boolean {
+  if (DataType.isDictionary(type)) return DataType.isUtf8(type.dictionary);
+  return [DataType.isInt, DataType.isFloat, DataType.isUtf8, DataType.isBool, DataType.isNull].some((is) => is(type));
 }
 
 function valueFault({ type, nullable }: Field, data: Data): string | undefined {

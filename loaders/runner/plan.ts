@@ -44,7 +44,11 @@ export async function planFor(ids: readonly string[], jobOptions: JobOptions, op
 async function planJobs(jobs: readonly Job[], { warn, anyDevice = false }: PlanOptions): Promise<Plan[]> {
   const store = new Store(workFolder, warn);
   const committed = await Promise.all(jobs.map((job) => committedResult(job, warn)));
-  const known = (await store.list()).concat(committed.flatMap((result) => result ?? []));
+  let listed: Promise<Result[]> | undefined; // not read where everything is fresh
+  const known = async () => {
+    listed ??= store.list();
+    return (await listed).concat(committed.flatMap((result) => result ?? []));
+  };
   // Each job, and the same job on the device that its committed result came from.
   const abroad = jobs.map((job, i) => ({
     ...job,
@@ -67,7 +71,7 @@ async function planJobs(jobs: readonly Job[], { warn, anyDevice = false }: PlanO
       const stored = await store.get(here.value.key);
       // What has changed since a result of another device is told of that device, not of the two.
       const now = (result: Result) => (result === ready && there.status === "fulfilled" ? there.value : here.value);
-      const state = stored ? { fresh: stored.folder } : nearest(job, now, known);
+      const state = stored ? { fresh: stored.folder } : nearest(job, now, await known());
       return { experiment: job.experiment, job, key: here.value.key, ...state };
     }),
   );

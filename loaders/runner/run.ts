@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { messages } from "../messages.js";
 import type { Failure } from "../store/failures.js";
 import { openResult, type Result } from "../store/result.js";
-import { forkModule } from "./fork.js";
+import { forkModule, signalGroup } from "./fork.js";
 import type { Job } from "./job.js";
 import { type Capacity, machineCapacity, pack } from "./schedule.js";
 import type { WorkOrder, WorkReport } from "./worker.js";
@@ -36,12 +36,23 @@ const grace = 3000; // ms
 /** One outcome per job. A job that fails does not stop the others; those that were stopped, or never began, have failed. */
 export async function runJobs(jobs: readonly Job[], options: RunOptions): Promise<Map<Job, Outcome>> {
   const outcomes = new Map<Job, Outcome>();
+  restTogether();
   const device = jobs.find((job) => job.device !== undefined)?.device; // one command, one device
   const capacity = machineCapacity(options.parallel, device);
   await pack(jobs, capacity, async (job, gpus) => {
-    outcomes.set(job, await runJob(job, gpus, capacity, options));
+    outcomes.set(
+      job,
+      await runJob(job, gpus, capacity, options).catch((error: Error) => couldNotRun(job, error, options)),
+    );
   });
   return outcomes;
+}
+
+/** Where its process cannot be started or spoken to, as on a machine that has no place for one more. */
+function couldNotRun(job: Job, error: Error, { onEvent }: RunOptions): Outcome {
+  const message = messages.couldNotRun(job.experiment, error.message);
+  onEvent(job, { type: "failed", message, badInput: false });
+  return { failure: { message, stack: error.stack, badInput: false, log: [] } };
 }
 
 async function runJob(job: Job, gpus: readonly string[], capacity: Capacity, options: RunOptions): Promise<Outcome> {
@@ -60,7 +71,15 @@ async function runJob(job: Job, gpus: readonly string[], capacity: Capacity, opt
     onEvent(job, { type: "log", line });
   };
   onEvent(job, { type: "started" });
-  const child = forkModule("./worker.ts", "pipe", gpus.some(Boolean) ? { CUDA_VISIBLE_DEVICES: gpus.join(",") } : {});
+  // A group of its own, so that what an experiment starts ends with it. It leads no life of its own: see worker.ts.
+  const env = gpus.some(Boolean) ? { CUDA_VISIBLE_DEVICES: gpus.join(",") } : {};
+  const child = forkModule("./worker.ts", "pipe", { env, detached: true });
+  child.on("error", () => {}); // `ended` tells of it
+  atWork.add(child);
+  child.once("exit", () => {
+    atWork.delete(child);
+    signalGroup(child, "SIGKILL"); // what is left would keep its output open
+  });
   for (const stream of [child.stdout, child.stderr]) eachLine(stream, keep);
   let last: WorkReport | undefined;
   child.on("message", (message: WorkReport) => {
@@ -84,11 +103,27 @@ async function runJob(job: Job, gpus: readonly string[], capacity: Capacity, opt
   return { failure: { message, badInput: false, log } };
 }
 
-/** Ends a process that may be busy: by SIGTERM, and by SIGKILL where that is not heard. */
+/** Ends processes that may be busy: by SIGTERM, and by SIGKILL where that is not heard. */
 async function end(child: ChildProcess): Promise<void> {
-  child.kill("SIGTERM");
+  signalGroup(child, "SIGTERM");
   await sleep(grace, undefined, { ref: false });
-  if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+  if (child.exitCode === null && child.signalCode === null) signalGroup(child, "SIGKILL");
+}
+
+const atWork = new Set<ChildProcess>();
+
+/** A terminal's Ctrl-Z and `fg` reach this process's group only: jobs rest and go on with it. */
+let restsTogether = false;
+function restTogether(): void {
+  if (restsTogether) return;
+  restsTogether = true;
+  process.on("SIGTSTP", () => {
+    for (const child of atWork) signalGroup(child, "SIGSTOP");
+    process.kill(process.pid, "SIGSTOP");
+  });
+  process.on("SIGCONT", () => {
+    for (const child of atWork) signalGroup(child, "SIGCONT");
+  });
 }
 
 function eachLine(stream: Readable | null, line: (text: string) => void): void {

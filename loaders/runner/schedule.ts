@@ -15,7 +15,9 @@ export interface Capacity {
 }
 
 export function machineCapacity(jobs = Number.POSITIVE_INFINITY, device?: Device): Capacity {
-  return { cores: availableParallelism(), memory: totalmem() / 2 ** 30, gpus: gpusFor(device), jobs };
+  // A container may have less than its machine; 0 is none said.
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return { cores: availableParallelism(), memory: memory / 2 ** 30, gpus: gpusFor(device), jobs };
 }
 
 /** Runs what it is given, so many at a time, in the order of asking. */

@@ -62,14 +62,10 @@ export async function runOnSlurm(jobs: readonly Job[], options: RunOptions): Pro
   );
   const outcomes = new Map<Job, Outcome>();
   try {
-    await submit(place, tasks, options.parallel);
+    settle(tasks, outcomes, await submit(place, tasks, options));
     while (tasks.size > 0 && !signal.aborted) {
       await sleep(poll, undefined, { signal }).catch(() => undefined);
-      for (const [i, outcome] of await look(place, tasks, options)) {
-        const task = tasks.get(i);
-        tasks.delete(i);
-        if (task) outcomes.set(task.job, outcome);
-      }
+      settle(tasks, outcomes, await look(place, tasks, options));
     }
   } finally {
     const arrays = [...new Set([...tasks.values()].map(({ array }) => array))].filter(Boolean);
@@ -80,12 +76,29 @@ export async function runOnSlurm(jobs: readonly Job[], options: RunOptions): Pro
   return outcomes;
 }
 
+/** Moves tasks that ended to the outcomes. */
+function settle(tasks: Map<number, Task>, outcomes: Map<Job, Outcome>, ended: ReadonlyMap<number, Outcome>): void {
+  for (const [i, outcome] of ended) {
+    const task = tasks.get(i);
+    tasks.delete(i);
+    if (task) outcomes.set(task.job, outcome);
+  }
+}
+
 const failed = (message: string, log: readonly string[] = []): Outcome => ({
   failure: { message, badInput: false, log },
 });
 
-/** Jobs that need the same go into one array. Partition, account and time limit are Slurm's SBATCH_ variables. */
-async function submit(place: string, tasks: ReadonlyMap<number, Task>, parallel: number | undefined): Promise<void> {
+/**
+ * Jobs that need the same go into one array. Partition, account and time limit are Slurm's SBATCH_ variables. Returns
+ * those that Slurm refuses, as it does where they need more than any node has.
+ */
+async function submit(
+  place: string,
+  tasks: ReadonlyMap<number, Task>,
+  { parallel, onEvent }: Pick<RunOptions, "parallel" | "onEvent">,
+): Promise<Map<number, Outcome>> {
+  const refused = new Map<number, Outcome>();
   const groups = new Map<string, number[]>();
   for (const [i, { job }] of tasks) {
     const needs = JSON.stringify(job.resources);
@@ -114,7 +127,15 @@ async function submit(place: string, tasks: ReadonlyMap<number, Task>, parallel:
       ...(memory > 0 ? [`--mem=${Math.ceil(memory * 1024)}M`] : []),
       ...(gpus > 0 ? [`--gres=gpu:${gpus}`] : []),
       script,
-    );
+    ).catch((error: unknown) => (error instanceof SlurmRefusal ? error : Promise.reject(error)));
+    if (array instanceof SlurmRefusal) {
+      const failure: Failure = { message: array.message, badInput: true, log: [] };
+      for (const i of numbers) {
+        onEvent(tasks.get(i)!.job, { type: "failed", ...failure });
+        refused.set(i, { failure });
+      }
+      continue;
+    }
     for (const i of numbers) {
       const task = tasks.get(i)!;
       task.array = array.trim().split(";")[0]; // NUMBER or NUMBER;CLUSTER
@@ -122,6 +143,7 @@ async function submit(place: string, tasks: ReadonlyMap<number, Task>, parallel:
       ++task.submitted;
     }
   }
+  return refused;
 }
 
 const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
@@ -130,8 +152,9 @@ const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
 async function look(
   place: string,
   tasks: ReadonlyMap<number, Task>,
-  { onEvent, parallel }: RunOptions,
+  options: RunOptions,
 ): Promise<Map<number, Outcome>> {
+  const { onEvent } = options;
   const ended = new Map<number, Outcome>();
   const lost = new Map<number, Task>();
   const queue = await statesOf(tasks);
@@ -144,6 +167,7 @@ async function look(
       ended.set(i, await outcomeOf(task, state.outcome));
       continue;
     }
+    if (!queue) continue;
     const queued = queue.get(`${task.array}_${i}`) ?? "GONE";
     if (isAlive(queued)) task.missed = 0;
     else if (++task.missed > patience) {
@@ -153,8 +177,7 @@ async function look(
     }
   }
   for (const { job } of lost.values()) onEvent(job, { type: "warning", message: messages.slurmLost(job.experiment) });
-  await submit(place, lost, parallel);
-  return ended;
+  return new Map([...ended, ...(await submit(place, lost, options))]);
 }
 
 async function outcomeOf({ job }: Task, outcome: NonNullable<TaskState["outcome"]>): Promise<Outcome> {
@@ -163,15 +186,29 @@ async function outcomeOf({ job }: Task, outcome: NonNullable<TaskState["outcome"
   return result ? { result } : failed(messages.slurmElsewhere(job.experiment, outcome.folder));
 }
 
-/** What Slurm says of tasks, by ARRAY_TASK; those that it has forgotten are not among them. */
-async function statesOf(tasks: ReadonlyMap<number, Task>): Promise<Map<string, string>> {
+/**
+ * What Slurm says of tasks, by ARRAY_TASK; those that it has forgotten are not among them. Undefined where it does not
+ * answer, as while its controller is started anew: tasks run on meanwhile.
+ */
+async function statesOf(tasks: ReadonlyMap<number, Task>): Promise<Map<string, string> | undefined> {
   const arrays = [...new Set([...tasks.values()].map(({ array }) => array))];
   const found = new Map<string, string>();
   for (const array of arrays) {
-    const text = await slurm("squeue", "--noheader", "--array", "--states=all", `--jobs=${array}`, "--format=%F_%K %T")
+    const answer = await slurm(
+      "squeue",
+      "--noheader",
+      "--array",
+      "--states=all",
+      `--jobs=${array}`,
+      "--format=%F_%K %T",
+    )
       // Slurm refuses to speak of a job that it has forgotten.
-      .catch((error: unknown) => (error instanceof SlurmRefusal ? "" : Promise.reject(error)));
-    for (const line of text.trim().split("\n")) {
+      .catch((error: unknown) => (error instanceof SlurmRefusal ? error : Promise.reject(error)));
+    if (answer instanceof SlurmRefusal) {
+      if (/invalid job id/i.test(answer.message)) continue;
+      return undefined;
+    }
+    for (const line of answer.trim().split("\n")) {
       const [name, state] = line.trim().split(" ");
       if (state) found.set(name, state);
     }

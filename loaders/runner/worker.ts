@@ -1,4 +1,7 @@
-/** The process that computes one job for `runJobs`, and reports to it. It ends with its parent, however that ends. */
+/**
+ * The process that computes one job for `runJobs`, and reports to it. It leads a group of its own, and ends with its
+ * parent, however that ends, and all that it has started with it.
+ */
 import { Worker } from "node:worker_threads";
 import { UserError } from "../../engine/errors.js";
 import { compute } from "./compute.js";
@@ -33,12 +36,11 @@ const rate = 10;
 /** An experiment that never yields hears nothing of `disconnect`; a thread of its own still sees that the parent is gone. */
 const guard = `
   const { workerData: parent } = require("node:worker_threads");
-  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), 1000);
+  setInterval(() => process.ppid === parent || process.kill(-process.pid, "SIGKILL"), 1000);
 `;
 
 new Worker(guard, { eval: true, execArgv: [], workerData: process.ppid }).unref();
-process.on("disconnect", () => process.exit(1));
-process.on("SIGINT", () => {}); // a terminal's Ctrl-C reaches the whole group; the parent decides and then says SIGTERM
+process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
 process.once("message", (order: WorkOrder) => void work(order));
 
 function report(message: WorkReport): Promise<void> {

@@ -77,14 +77,23 @@ function brokenLinks({ path, links }: Page, files: ReadonlySet<string>, pages: r
     const [address, anchor] = link.split("#");
     const target = address === "" ? path : fileOf(resolve(path, address), files);
     if (target === undefined) return [`${path}: ${link} leads nowhere`];
-    const found =
-      anchor && pages.find((page) => page.path === target)?.anchors.has(decodeURIComponent(anchor)) === false;
+    const found = anchor && pages.find((page) => page.path === target)?.anchors.has(decoded(anchor)) === false;
     return found ? [`${path}: ${link} leads to no heading or element`] : [];
   });
 }
 
+/** As browsers do, which take a percent sign that encodes nothing for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text;
+    throw error;
+  }
+}
+
 function resolve(from: string, address: string): string {
-  const path = decodeURIComponent(address.split("?")[0]);
+  const path = decoded(address.split("?")[0]);
   return path.startsWith("/") ? path.slice(1) : join(dirname(from), path).replace(/^\.\/?$/, "");
 }
 

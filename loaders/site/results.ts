@@ -3,7 +3,6 @@
  * what a result depends on nor which preview it belongs to.
  */
 import { once } from "node:events";
-import { type FSWatcher, watch } from "node:fs";
 import { utimes } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
@@ -12,7 +11,7 @@ import { UserError } from "../../engine/errors.js";
 import { freshResults } from "../catalogue/review.js";
 import { servedCatalogue } from "../catalogue/table.js";
 import { messages } from "../messages.js";
-import { root } from "../project.js";
+import { projectPath, root } from "../project.js";
 import { forkModule } from "../runner/fork.js";
 import { fulfil } from "../runner/fulfil.js";
 import type { Job } from "../runner/job.js";
@@ -24,6 +23,7 @@ import { limiter } from "../runner/schedule.js";
 import { openResult, type Result } from "../store/result.js";
 import { say } from "../terminal.js";
 import { servedTable } from "./cache.js";
+import { TreeWatch } from "./watch.js";
 
 /** What the experiments are made of. Pages and components are Framework's to watch. */
 const watched = ["engine", "loaders", "data", "package-lock.json"];
@@ -165,31 +165,22 @@ export class PreviewResults {
   watch(): () => void {
     let timer: NodeJS.Timeout | undefined;
     let refreshed = Promise.resolve();
-    const watchers = new Map<string, FSWatcher>();
-    const lost = new Set<string>();
     const refresh = () => {
-      for (const path of lost) follow(path);
-      lost.clear();
+      tree.follow();
       refreshed = refreshed.then(() => this.#refresh()).catch((error: Error) => say(error.message));
     };
-    const changed = () => {
-      clearTimeout(timer);
-      timer = setTimeout(refresh, quiet);
-    };
-    const follow = (path: string) => {
-      const watcher = watch(join(root, path), { recursive: true }, changed);
-      watcher.on("error", (error: NodeJS.ErrnoException) => {
-        watcher.close();
-        if (error.code !== "ENOENT") return say(messages.notWatched(path, error.code ?? error.message));
-        lost.add(path); // a folder went while Node listed it, and the rest of it may have been left out
-        changed();
-      });
-      watchers.set(path, watcher);
-    };
-    for (const path of watched) follow(path);
+    const paths = [...watched.map((path) => join(root, path)), ...(this.#model === undefined ? [] : [this.#model])];
+    const tree = new TreeWatch({
+      paths,
+      changed: () => {
+        clearTimeout(timer);
+        timer = setTimeout(refresh, quiet);
+      },
+      lost: (folder, code) => say(messages.notWatched(projectPath(folder), code)),
+    });
     return () => {
       clearTimeout(timer);
-      for (const watcher of watchers.values()) watcher.close();
+      tree.close();
     };
   }
 

@@ -15,6 +15,8 @@ export interface Code {
   readonly sources: Readonly<Record<string, string>>;
   /** What the bundle imports from packages, as it names it. */
   readonly packages: readonly string[];
+  /** How the first of its modules, or one that it imports, can come to depend on more than code: one phrase each. */
+  readonly unseen: readonly string[];
 }
 
 /**
@@ -59,8 +61,14 @@ async function bundle(
   const hashes = new Map<string, Promise<string>>();
   const described = result.outputFiles.map(async ({ path, text }) => {
     const output = outputOf(result.metafile, root, path);
-    const code = { hash: sha256(text), sources: await sources(root, output, hashes), packages: packages(output) };
-    return [path.slice(root.length).replace(/^\/|\.js$/g, ""), code] as const;
+    const name = path.slice(root.length).replace(/^\/|\.js$/g, "");
+    const code = {
+      hash: sha256(text),
+      sources: await sources(root, output, hashes),
+      packages: packages(output),
+      unseen: unseen(result.metafile, name, text),
+    };
+    return [name, code] as const;
   });
   return Object.fromEntries(await Promise.all(described));
 }
@@ -104,6 +112,28 @@ async function sources(
 function packages({ imports }: Output): string[] {
   const paths = imports.filter(({ path, external }) => external && !path.startsWith("node:")).map(({ path }) => path);
   return [...new Set(paths)].sort();
+}
+
+/** Node's modules that reach for files, other machines, and code that is not imported. */
+const outside = /^(?:node:)?(?:child_process|dgram|dns|fs|http|http2|https|module|net|sqlite|tls)(?:\/|$)/;
+
+/** Not what packages do: they are known by their versions. */
+function unseen({ inputs }: Metafile, name: string, text: string): string[] {
+  const found: string[] = [];
+  const visited = new Set<string>();
+  const visit = (file: string) => {
+    if (visited.has(file)) return;
+    visited.add(file);
+    for (const { path, external } of inputs[file].imports) {
+      if (!external) visit(path);
+      else if (outside.test(path)) found.push(`${file} imports ${path}`);
+    }
+  };
+  const [first] = inputs[`entry:${name}`].imports;
+  visit(first.path);
+  // Of names that are literal, esbuild leaves strings of packages and nothing else.
+  if (/\bimport\((?!["'])/.test(text)) found.push(`${first.path} imports a module by a name that is computed`);
+  return found;
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -30,8 +30,8 @@ export interface CollectOptions {
   /** The lock of a key. */
   readonly lock: (key: string) => string;
   readonly bound: number;
-  /** Keys of results that must stay. */
-  readonly needed: ReadonlySet<string>;
+  /** Keys of results that must stay; asked for where there is something to drop. */
+  readonly needed: () => Promise<ReadonlySet<string>>;
   /** Results that were used within so many milliseconds stay, too. */
   readonly grace: number;
 }
@@ -42,9 +42,11 @@ export async function collect({ results, lock, bound, needed, grace }: CollectOp
   let kept = entries.reduce((sum, { bytes }) => sum + bytes, 0);
   let freed = 0;
   const dropped: string[] = [];
+  if (kept <= bound) return { dropped, freed, kept };
+  const stays = await needed();
   for (const { key, bytes, used } of entries) {
     if (kept <= bound) break;
-    if (needed.has(key) || used > Date.now() - grace || (await isLocked(lock(key)))) continue;
+    if (stays.has(key) || used > Date.now() - grace || (await isLocked(lock(key)))) continue;
     const isGone = await withLock(lock(key), () => drop(join(results, key), used));
     if (!isGone) continue;
     dropped.push(key);

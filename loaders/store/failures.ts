@@ -2,7 +2,7 @@
 
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { absent, replaceFile } from "./system.js";
+import { absent, replaceFile, unwritten } from "./system.js";
 
 export interface Failure {
   readonly message: string;
@@ -25,7 +25,7 @@ export class Failures {
   }
 
   async remember(key: string, { message, badInput, log }: Failure): Promise<void> {
-    await replaceFile(this.#file(key), JSON.stringify({ message, badInput, log }));
+    await replaceFile(this.#file(key), JSON.stringify({ message, badInput, log })).catch(unwritten);
   }
 
   async forget(key: string): Promise<void> {

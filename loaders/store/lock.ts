@@ -69,8 +69,8 @@ async function acquire(file: string, signal?: AbortSignal, onWait?: () => void):
 /** Linked into place whole, so that nobody ever reads half a lock. */
 async function create(file: string, holder: Holder): Promise<boolean> {
   const draft = `${file}.${holder.token}`;
-  await writeFile(draft, JSON.stringify(holder));
   try {
+    await writeFile(draft, JSON.stringify(holder));
     await link(draft, file);
     return true;
   } catch (error) {

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { sha256 } from "./code.js";
-import { absent, replaceFile } from "./system.js";
+import { absent, replaceFile, unwritten } from "./system.js";
 
 interface Lockfile {
   readonly text: string;
@@ -40,7 +40,7 @@ export async function packageVersions(
   const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
   const unknown = specifiers.filter((specifier) => !(specifier in known));
   const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
-  if (reach !== known) await replaceFile(memory, JSON.stringify(reach));
+  if (reach !== known) await replaceFile(memory, JSON.stringify(reach)).catch(unwritten);
   const places = [...new Set(specifiers.flatMap((specifier) => reach[specifier]))].sort();
   return Object.fromEntries(
     places.map((place) => [place.slice("node_modules/".length), packages[place]?.version ?? ""]),

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { messages } from "../messages.js";
 import { sha256 } from "./code.js";
 import { type Passport, parsePassport } from "./passport.js";
-import { absent, errorCode, flushFolder, writeFlushed } from "./system.js";
+import { absent, errorCode, flushFolder, isFull, writeFlushed } from "./system.js";
 
 export const passportFile = "passport.json";
 const tableFile = (name: string) => `${name}.arrow`;
@@ -48,7 +48,9 @@ export class Result {
 /** Reads the passport only. Undefined where there is no result; throws CorruptResult where there is half of one. */
 export async function openResult(folder: string): Promise<Result | undefined> {
   const file = join(folder, passportFile);
-  const text = await readFile(file, "utf8").catch(absent);
+  const text = await readFile(file, "utf8").catch((error) =>
+    errorCode(error) === "ENOTDIR" ? undefined : absent(error),
+  );
   if (text === undefined) return undefined;
   try {
     return new Result(folder, parsePassport(text));
@@ -79,7 +81,7 @@ export async function writeResult(
     await flushFolder(dirname(folder));
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
-    throw errorCode(error) === "ENOSPC" ? new Error(messages.diskFull(dirname(folder)), { cause: error }) : error;
+    throw isFull(error) ? new Error(messages.diskFull(dirname(folder)), { cause: error }) : error;
   }
   await rm(replaced, { recursive: true, force: true });
   return new Result(folder, passport);

@@ -16,6 +16,12 @@ function skipCorrupt(error: unknown): undefined {
   return undefined;
 }
 
+/** What else lies there is a draft, or somebody else's. */
+const isKey = /^[0-9a-f]{64}$/;
+
+/** Systems let a process have a thousand files open, or fewer. */
+const openAtOnce = 64;
+
 /** What the names of locks begin with that keep the collector off. */
 const inUse = "in-use-";
 
@@ -45,8 +51,8 @@ export class Store {
   async get(key: string): Promise<Result | undefined> {
     const folder = join(this.#results, key);
     try {
-      const result = await openResult(folder);
-      await result?.verify();
+      // One that was replaced while it was read looks corrupt, once.
+      const result = await this.#sound(key).catch((error) => skipCorrupt(error) ?? this.#sound(key));
       if (result) await touch(folder);
       return result;
     } catch (error) {
@@ -54,6 +60,20 @@ export class Store {
       await this.#setAside(folder, key, error.message);
       return undefined;
     }
+  }
+
+  async #sound(key: string): Promise<Result | undefined> {
+    const result = await this.#open(key);
+    await result?.verify();
+    return result;
+  }
+
+  /** Throws CorruptResult where what lies under the key is the result of another. */
+  async #open(key: string): Promise<Result | undefined> {
+    const folder = join(this.#results, key);
+    const result = await openResult(folder);
+    if (result && result.passport.key !== key) throw new CorruptResult(messages.otherKey(folder));
+    return result;
   }
 
   async #setAside(folder: string, key: string, what: string): Promise<void> {
@@ -69,9 +89,13 @@ export class Store {
 
   /** What was stored about each result, unchecked and without the corrupt ones: for lists, not for numbers. */
   async list(): Promise<Result[]> {
-    const names = (await readdir(this.#results).catch(absent)) ?? [];
-    const results = await Promise.all(names.map((name) => openResult(join(this.#results, name)).catch(skipCorrupt)));
-    return results.filter((result) => result !== undefined);
+    const keys = ((await readdir(this.#results).catch(absent)) ?? []).filter((name) => isKey.test(name));
+    const results: Result[] = [];
+    for (let i = 0; i < keys.length; i += openAtOnce) {
+      const some = keys.slice(i, i + openAtOnce).map((key) => this.#open(key).catch(skipCorrupt));
+      results.push(...(await Promise.all(some)).filter((result) => result !== undefined));
+    }
+    return results;
   }
 
   isComputing(key: string): Promise<boolean> {
@@ -123,15 +147,15 @@ export class Store {
   }
 
   /** Makes room: drops what was not used for longest, but nothing in `needed` and nothing that is being computed. */
-  async collect(bound: number, needed: ReadonlySet<string>, grace: number): Promise<Collected> {
+  async collect(bound: number, needed: () => Promise<ReadonlySet<string>>, grace: number): Promise<Collected> {
     return collect({ results: this.#results, lock: (key) => this.#lock(key), bound, needed, grace });
   }
 
   /** Removes what a killed process left half-written. */
   async sweep(): Promise<void> {
     for (const name of (await readdir(this.#results).catch(absent)) ?? []) {
-      const key = name.split(".")[0];
-      if (name === key || (await this.isComputing(key))) continue;
+      const [, key] = /^([^.]+)(?:\.old)?\.tmp$/.exec(name) ?? [];
+      if (key === undefined || (await this.isComputing(key))) continue;
       await withLock(this.#lock(key), () => rm(join(this.#results, name), { recursive: true, force: true }));
     }
   }

@@ -13,6 +13,16 @@ export function absent(error: unknown): undefined {
   return undefined;
 }
 
+/** Whether the disk, or this user's share of it, is full. */
+export function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errorCode(error) ?? "");
+}
+
+/** For `.catch` of what is only written down to save time later: a disk that takes nothing is no reason to stop. */
+export function unwritten(error: unknown): void {
+  if (!isFull(error) && !["EROFS", "EACCES"].includes(errorCode(error) ?? "")) throw error;
+}
+
 /** Writes and flushes, so that a rename that follows cannot publish what the disk does not have. */
 export async function writeFlushed(file: string, content: string | Uint8Array): Promise<void> {
   await mkdir(dirname(file), { recursive: true });

@@ -141,6 +141,21 @@ test("a variable that an experiment declares is part of its key, and no other", 
   });
 });
 
+test("an experiment that reads what its key would not know is refused, and says why", async () => {
+  const read = (text: string) =>
+    `import { readFileSync } from "node:fs";\n${text.replace("i + 1, rows", "readFileSync(name).length, rows")}`;
+  await project.with("loaders/experiments/counts.ts", read, async () => {
+    const counts = expect.stringMatching(
+      /^failed: loaders\/experiments\/counts\.ts imports node:fs, and what it finds/,
+    );
+    expect(await states()).toEqual({ counts, weights: "fresh" });
+    expect(await project.run("run", "counts")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("declare files as inputs"),
+    });
+  });
+});
+
 test("a broken experiment fails alone, and says why", async () => {
   await project.with("loaders/experiments/counts.ts", append("\nexport const = 1;\n"), async () => {
     expect(await states()).toEqual({ counts: expect.stringMatching(/^failed: /), weights: "fresh" });

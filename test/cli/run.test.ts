@@ -180,6 +180,14 @@ describe("the collector", () => {
     expect(await stateOf("weights")).toMatchObject({ state: "fresh" });
     expect(left).toContain((await stateOf("counts")).key);
   });
+
+  test("keeps what an experiment that is broken may have again", async () => {
+    const before = readdirSync(project.path(".observatory/store"));
+    const spoil = (text: string) => `${text}\nexport const = 1;\n`;
+    await project.with("loaders/experiments/counts.ts", spoil, () => project.run("gc", "--keep", "0"));
+    expect(readdirSync(project.path(".observatory/store"))).toEqual(before);
+    expect(await stateOf("counts")).toMatchObject({ state: "fresh" });
+  });
 });
 
 test("a tokenizer of another model is refused", async () => {

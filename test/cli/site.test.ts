@@ -1,6 +1,6 @@
 /** The site, built and previewed, on a project of its own with one page. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync } from "node:fs";
+import { cpSync, existsSync, renameSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
@@ -355,6 +355,16 @@ describe("a preview", () => {
       await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many were there?");
     });
     await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
+  });
+
+  test("sees each change of a file that editors replace", async () => {
+    const file = "loaders/experiments/counts.ts";
+    const original = project.read(file);
+    for (const ask of ["How many will there be?", "How many could there be?", "How many are there?"]) {
+      project.write("draft.ts", original.replace("How many are there?", ask));
+      renameSync(project.path("draft.ts"), project.path(file));
+      await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe(ask);
+    }
   });
 
   test("computes again what reads an input that changes, and only that", async () => {

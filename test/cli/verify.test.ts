@@ -207,6 +207,16 @@ describe("numbers that moved", () => {
     );
   });
 
+  test("may be gone with their experiment, which is told", async () => {
+    const gone = "mv loaders/experiments/weights.ts data/results/weights .";
+    const back = "mv weights.ts loaders/experiments/; mv weights data/results/";
+    expect(spawnSync("bash", ["-c", gone], { cwd: project.root }).status).toBe(0);
+    const { code, stdout } = await project.run("diff", "HEAD");
+    expect(spawnSync("bash", ["-c", back], { cwd: project.root }).status).toBe(0);
+    expect(stdout).toMatch(/^weights: gone since HEAD$/m);
+    expect(code).toBe(0);
+  });
+
   test("cannot be told of a revision that is not there", async () => {
     const { code, stderr } = await project.run("diff", "nowhere");
     expect(stderr).toBe("There is no revision nowhere: give a commit, a branch or a tag of this checkout.\n");

@@ -22,6 +22,11 @@ async function expectNoProcesses(): Promise<void> {
   await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
 }
 
+/** "T" where it is stopped. Linux only. */
+function stateOf(pid: number): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+}
+
 /** Reads what a terminal shows, until it matches. */
 async function until(screen: Readable, pattern: RegExp): Promise<void> {
   let shown = "";
@@ -218,6 +223,36 @@ describe("a job that", () => {
   });
 });
 
+describe("a job that starts a process of its own", () => {
+  const parental = ["run", "counts", "--set", "fail=child"] as const;
+
+  test("is done when it has its result, and the process ends", async () => {
+    expect(await project.run(...parental)).toMatchObject({ code: 0 });
+    await expectNoProcesses();
+  });
+
+  test.each(full ? (["SIGTERM", "SIGINT", "SIGKILL"] as const) : (["SIGTERM", "SIGKILL"] as const))(
+    "ends with it when the run is told %s",
+    async (signal) => {
+      const run = project.start(...parental, ...slowly);
+      await run.until(/counts +━/);
+      run.kill(signal);
+      expect((await run.finished).code).toBe(signal === "SIGKILL" ? null : 130);
+      await expectNoProcesses();
+    },
+  );
+
+  test("rests while the run does, as by Ctrl-Z, and goes on with it", async () => {
+    const run = project.start("run", "counts", ...slowly);
+    await run.until(/counts +━/);
+    const states = () => processesOf(project).map(({ pid }) => stateOf(pid));
+    run.kill("SIGTSTP");
+    await expect.poll(states, { timeout: 10_000 }).toEqual(["T", "T"]);
+    run.kill("SIGCONT");
+    expect((await run.finished).code).toBe(0);
+  });
+});
+
 describe("with another clock", () => {
   /** In this process's children, and theirs. */
   async function under<T>(years: number, work: () => Promise<T>): Promise<T> {
@@ -293,6 +328,28 @@ test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
       );
       expect(stored()).toEqual([]);
       expect((await project.run("run", "counts")).code).toBe(0);
+    } finally {
+      spawnSync("umount", [folder]);
+    }
+  },
+);
+
+test.runIf(process.getuid?.() === 0 && process.platform === "linux")(
+  "a disk that takes nothing at all stops a run in one sentence, and no status",
+  async () => {
+    const folder = project.path(".observatory");
+    spawnSync("mkdir", ["-p", folder]);
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]).status).toBe(0);
+    try {
+      spawnSync("dd", ["if=/dev/zero", `of=${folder}/all`, "bs=1k"]);
+      const rows: { state: string }[] = JSON.parse((await project.run("status", "--json")).stdout);
+      expect(rows.map(({ state }) => state)).toEqual(["missing", "missing"]);
+      const { code, stderr } = await project.run("run", "counts");
+      expect(stderr.trim().split("\n").at(-1)).toBe("The disk is full: free some space and try again.");
+      expect(code).toBe(1);
+      expect(readdirSync(folder, { recursive: true }).filter((name) => /lock|tmp/.test(String(name)))).toEqual([
+        "locks",
+      ]);
     } finally {
       spawnSync("umount", [folder]);
     }

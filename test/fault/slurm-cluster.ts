@@ -50,9 +50,11 @@ export class SlurmCluster {
       ReturnToService: 2,
       KillWait: 2,
       MpiDefault: "none",
+      GresTypes: "gpu",
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
-    const node = `NodeName=${hostname()} NodeAddr=127.0.0.1 CPUs=${availableParallelism()} State=UNKNOWN`;
+    const node = `NodeName=${hostname()} NodeAddr=127.0.0.1 CPUs=${availableParallelism()} Gres=gpu:1 State=UNKNOWN`;
+    writeFileSync(this.#path("gres.conf"), "Name=gpu File=/dev/null\n"); // nobody computes on it
     const partition = `PartitionName=all Nodes=${hostname()} Default=YES MaxTime=INFINITE State=UP`;
     writeFileSync(this.#path("slurm.conf"), `${[...lines, node, partition].join("\n")}\n`);
     process.env.SLURM_CONF = this.#path("slurm.conf");
@@ -97,6 +99,20 @@ export class SlurmCluster {
     if (isDown()) this.run("scontrol", "update", `NodeName=${hostname()}`, "State=RESUME"); // or it is back by itself
   }
 
+  /** The controller ends, and comes back so many milliseconds later. */
+  async restartController(pause: number): Promise<void> {
+    await this.#end("slurmctld.pid");
+    await sleep(pause);
+    execFileSync("slurmctld", { stdio: "ignore" });
+  }
+
+  async #end(pidFile: string): Promise<void> {
+    if (!existsSync(this.#path(pidFile))) return;
+    const pid = Number(readFileSync(this.#path(pidFile), "utf8"));
+    process.kill(pid, "SIGTERM");
+    for (let i = 0; i < 50 && existsSync(`/proc/${pid}`); ++i) await sleep(100);
+  }
+
   async #until(isSo: () => boolean, otherwise: string): Promise<void> {
     for (let i = 0; i < 100; ++i) {
       if (isSo()) return;
@@ -108,12 +124,7 @@ export class SlurmCluster {
   }
 
   async stop(): Promise<void> {
-    for (const file of ["slurmd.pid", "slurmctld.pid", "munge/pid"].map(this.#path)) {
-      if (!existsSync(file)) continue;
-      const pid = Number(readFileSync(file, "utf8"));
-      process.kill(pid, "SIGTERM");
-      for (let i = 0; i < 50 && existsSync(`/proc/${pid}`); ++i) await sleep(100);
-    }
+    for (const file of ["slurmd.pid", "slurmctld.pid", "munge/pid"]) await this.#end(file);
     delete process.env.SLURM_CONF;
     rmSync(this.#folder, { recursive: true, force: true });
   }

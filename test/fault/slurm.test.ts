@@ -43,6 +43,31 @@ describe.skipIf(reason !== undefined)("through Slurm", () => {
     expect(code).toBe(1);
   });
 
+  const needing = (gpus: number) => (text: string) =>
+    text.replace("inputs: {", `resources: { gpus: ${gpus} },\n  inputs: {`);
+
+  test("a job that needs more than there is tells so, and does not stop the others", async () => {
+    const { code, stdout, stderr } = await project.with("loaders/experiments/counts.ts", needing(9), () =>
+      project.run("run", ...slurm, "--fresh"),
+    );
+    expect(stderr).toMatch(/^counts failed: Slurm's sbatch refuses: .*not available/m);
+    expect(stdout).toContain("weights: Weights on observatory-8m");
+    expect(code).toBe(2);
+  });
+
+  test("a GPU is asked for, and the run goes on where the controller is away for a while", async () => {
+    await project.with("loaders/experiments/counts.ts", needing(1), async () => {
+      const run = project.start("run", "counts", "--set", "pause=1000", ...slurm);
+      await run.until(/counts +━/);
+      expect(cluster.run("squeue", "--noheader", "--format=%b").trim()).toMatch(/gpu:1$/);
+      await cluster.restartController(10_000);
+      const { code, stdout, stderr } = await run.finished;
+      expect(stderr).not.toContain("was lost");
+      expect(stdout).toMatch(/replicated +20 \[20, 20\]/);
+      expect(code).toBe(0);
+    });
+  });
+
   test("a run goes on where its node is lost, and ends with the result", async () => {
     const run = project.start("run", "counts", "--set", "pause=400", ...slurm);
     await run.until(/counts +━/);

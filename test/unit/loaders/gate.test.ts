@@ -1,10 +1,15 @@
 import {
   Table as ArrowTable,
   type DataType,
+  Dictionary,
+  Field,
   Float16,
   Float64,
+  Int32,
   Int64,
+  List,
   makeTable,
+  Struct,
   tableToIPC,
   vectorFromArray,
 } from "apache-arrow";
@@ -67,6 +72,17 @@ describe("the gate refuses", () => {
     ["integers beyond 2^53", columns("n", [2n ** 53n], new Int64()), /has a column n with integers beyond 2\^53/],
     ["integers below -2^53", columns("n", [-(2n ** 60n)], new Int64()), /has a column n with integers beyond 2\^53/],
     ["NaN", nullable([1, Number.NaN]), /has a column mass with NaN, which its schema forbids/],
+    [
+      "NaN in a dictionary",
+      columns("mass", [1, Number.NaN], new Dictionary(new Float64(), new Int32())),
+      /has a column mass of Dictionary<.*>, in which values are not checked/,
+    ],
+    ["float16 in lists", columns("h", [[1, 2]], new List(new Field("item", new Float16()))), /has a column h of List</],
+    [
+      "integers in structures",
+      columns("s", [{ n: 2n ** 60n }], new Struct([new Field("n", new Int64())])),
+      /has a column s of Struct</,
+    ],
     ["NaN among missing values", nullable([null, Number.NaN]), /has a column mass with NaN/],
   ])("%s, with a sentence", (_, bytes, sentence) => {
     expect(() => checkStream(bytes, "heads")).toThrow(sentence);

@@ -55,6 +55,49 @@ describe("code", () => {
     expect((await hash(change)).hash).not.toBe((await hash()).hash);
   });
 
+  test.each([
+    ["JSON", 'import data from "./data.json" with { type: "json" };\nexport const four = () => data.n;\n'],
+    ["a module that is imported later", 'export const four = async () => (await import("./later.js")).n;\n'],
+  ])("is another after a change of %s", async (_, content) => {
+    const files = (n: number) => ({
+      "a.ts": content,
+      "data.json": `{"n":${n}}`,
+      "later.ts": `export const n = ${n};\n`,
+    });
+    const before = await hash(files(4));
+    expect(before.unseen).toEqual([]);
+    expect((await hash(files(5))).hash).not.toBe(before.hash);
+  });
+
+  test.each([
+    ["files", 'import { readFileSync } from "node:fs";\nexport const x = readFileSync;\n', "a.ts imports node:fs"],
+    ["files, promised", 'import * as fs from "fs/promises";\nexport const x = fs;\n', "a.ts imports fs/promises"],
+    [
+      "code by its path",
+      'import { createRequire } from "node:module";\nexport const x = createRequire;\n',
+      "a.ts imports node:module",
+    ],
+    [
+      "modules of computed names",
+      "export const x = (n: string) => import(n);\n",
+      "a.ts imports a module by a name that is computed",
+    ],
+  ])("that reaches for %s says so", async (_, content, sentence) => {
+    expect((await hash({ "a.ts": content })).unseen).toEqual([sentence]);
+  });
+
+  test("says what its imports reach for, and nothing of other bundles or of types", async () => {
+    const fs = 'import { readFileSync } from "node:fs";\nexport const x = 1;\nexport const y = readFileSync;\n';
+    expect((await hash({ "a.ts": 'export { x } from "./twice.js";\n', "twice.ts": fs })).unseen).toEqual([
+      "twice.ts imports node:fs",
+    ]);
+    await hash({
+      "device.ts": fs,
+      "a.ts": 'import type { Stats } from "node:fs";\nexport type S = Stats;\nexport const a = 1;\n',
+    });
+    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }).a).unseen).toEqual([]);
+  });
+
   test("that is broken does not stop the rest", async () => {
     await hash({ "broken.ts": "export const = 1;\n" });
     const { a, broken } = codeOf(root, { a: ["a.ts"], broken: ["broken.ts"] });

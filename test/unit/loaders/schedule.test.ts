@@ -1,4 +1,5 @@
-import { describe, expect, test, vi } from "vitest";
+import { totalmem } from "node:os";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Resources } from "../../../loaders/experiment.js";
 import { type Capacity, limiter, machineCapacity, pack } from "../../../loaders/runner/schedule.js";
 
@@ -63,6 +64,20 @@ describe("jobs run side by side", () => {
 
   test("none at all", async () => {
     expect(await turns([])).toEqual([]);
+  });
+});
+
+describe("memory", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  test("is what a container may use", () => {
+    vi.spyOn(process, "constrainedMemory").mockReturnValue(2 ** 28);
+    expect(machineCapacity().memory).toBe(0.25);
+  });
+
+  test.each([0, 2 ** 64])("is all of the machine's where the limit is said to be %d", (limit) => {
+    vi.spyOn(process, "constrainedMemory").mockReturnValue(limit);
+    expect(machineCapacity().memory).toBe(totalmem() / 2 ** 30);
   });
 });
 

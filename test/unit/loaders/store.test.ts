@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -148,6 +149,46 @@ describe("the store", () => {
     expect(existsSync(join(folder, "corrupt", key, "rows.arrow"))).toBe(true);
   });
 
+  test("sets aside what lies under another key than its own", async () => {
+    await open().compute(key, async () => produced);
+    const other = "0".repeat(64);
+    cpSync(join(folder, "store", key), join(folder, "store", other), { recursive: true });
+    expect(await open().get(other)).toBeUndefined();
+    expect(said).toEqual([
+      expect.stringMatching(/^A stored result was corrupt .*0000 holds the result of another key/),
+    ]);
+    expect((await open().get(key))?.passport).toEqual(passport);
+  });
+
+  test("takes a result that is replaced while it is read for what it is", async () => {
+    const versions = [1, 2].map((n) => {
+      const rows = new Uint8Array(200_000).fill(n);
+      const tables = { rows: { rows: 1, bytes: rows.length, sha256: sha256(rows) } };
+      return { passport: { ...passport, tables }, tables: new Map([["rows", rows]]) };
+    });
+    await open().compute(key, async () => versions[0]);
+    let done = false;
+    const replacing = (async () => {
+      for (let i = 0; i < 40; ++i) await open().compute(key, async () => versions[i % 2], { again: true });
+      done = true;
+    })();
+    while (!done) await open().get(key);
+    await replacing;
+    expect(said).toEqual([]);
+  });
+
+  test("lists results, however many there are, and nothing else", async () => {
+    await open().compute(key, async () => produced);
+    writeFileSync(join(folder, "store/.DS_Store"), "");
+    mkdirSync(join(folder, "store/lost+found"));
+    cpSync(join(folder, "store", key), join(folder, `store/${key}.tmp`), { recursive: true });
+    cpSync(join(folder, "store", key), join(folder, "store", "0".repeat(64)), { recursive: true });
+    expect((await open().list()).map((result) => result.folder)).toEqual([join(folder, "store", key)]);
+    expect(await openResult(join(folder, "store/.DS_Store"))).toBeUndefined();
+    await open().sweep();
+    expect(readdirSync(join(folder, "store")).sort()).toEqual([".DS_Store", "0".repeat(64), key, "lost+found"].sort());
+  });
+
   test("sweeps away what a killed process left, and no more", async () => {
     await open().compute(key, async () => produced);
     mkdirSync(join(folder, "store/0123.tmp"));
@@ -175,7 +216,7 @@ describe("the collector", () => {
   const hour = 3600_000;
   const kept = () => readdirSync(join(folder, "store")).sort();
   const collect = (bound: number, needed: readonly string[] = [], grace = 0) =>
-    new Store(folder, () => {}).collect(bound, new Set(needed), grace);
+    new Store(folder, () => {}).collect(bound, async () => new Set(needed), grace);
 
   test("drops what was not used for longest, until the rest fits", async () => {
     const [old, middle, young] = [await put(1, 30), await put(2, 20), await put(3, 10)];
