@@ -73,7 +73,8 @@ class Decoder {
     const grouped = this.#op("Reshape", q, graph.integers(G, -1, d)); // [G, H/G · queries, d]
     const products = this.#op("Reshape", this.#op("MatMul", grouped, k), graph.integers(H, -1, 0)); // [H, queries, keys]
     const raw = this.#positioned(this.#capped(products, attention, layer), layer);
-    const scores = this.#op("Add", raw, this.#mask(attention, layer));
+    const mask = this.#selected(this.#mask(attention, layer), grouped, k, layer);
+    const scores = this.#op("Add", raw, mask);
     const weights = this.#statistics.softmax(scores, this.#sinks(attention, layer)); // [H, queries, keys]
     this.#statistics.attention(raw, weights);
 
@@ -133,5 +134,30 @@ class Decoder {
       mask = this.#op("Add", mask, this.#op("Where", gone, graph.scalar(hidden), graph.scalar(0)));
     }
     return mask;
+  }
+
+  /**
+   * The mask, or where queries choose their keys: hiding also those whose score in few directions is below the lowest
+   * one chosen. Where fewer keys can be chosen than may be, the lowest is that of a hidden key, and all of them stay.
+   * @param query scaled, which changes no order, [G, H/G · queries, d]
+   * @param key [G, d, keys]
+   */
+  #selected(mask: Value, query: Value, key: Value, layer: number): Value {
+    if (!this.plan.selection) return mask;
+    const { heads: H, keyValueHeads: G, headSize: d } = this.architecture;
+    const graph = this.#graph;
+    const directions = graph.input(`directions ${layer}`, "float32", [G, d, "rank"]);
+    const q = this.#op("MatMul", query, directions); // [G, H/G · queries, rank]
+    const k = this.#op("MatMul", graph.node("Transpose", [directions], { perm: [0, 2, 1] }), key); // [G, rank, keys]
+    const scores = this.#op("Reshape", this.#op("MatMul", q, k), graph.integers(H, -1, 0)); // [H, queries, keys]
+
+    const barred = graph.input("not to choose", "float32", ["queries", "keys"]); // 0 where a query may choose a key
+    const open = this.#op("Greater", this.#op("Add", mask, barred), graph.scalar(hidden / 2)); // [H | 1, queries, keys]
+    const candidates = this.#op("Where", open, scores, graph.scalar(hidden)); // [H, queries, keys]
+    const count = graph.input("chosen count", "int64", [1]);
+    const [chosen] = graph.nodes("TopK", 2, [candidates, count], { axis: -1 }); // [H, queries, chosen], falling
+    const lowest = graph.node("Gather", [chosen, graph.integers(-1)], { axis: 2 }); // [H, queries, 1]
+    const left = this.#op("And", open, this.#op("Less", scores, lowest)); // [H, queries, keys]
+    return this.#op("Add", mask, this.#op("Where", left, graph.scalar(hidden), graph.scalar(0)));
   }
 }

@@ -46,6 +46,7 @@ export function feedsOf(chunk: ChunkInput): Feeds {
     ...positionFeeds(chunk),
     ...biasFeeds(chunk),
     ...evictionFeeds(chunk),
+    ...selectionFeeds(chunk),
     ...patchFeeds(chunk),
     ...statisticsFeeds(chunk),
   };
@@ -135,6 +136,27 @@ function evictionFeeds({ architecture, prompt, plan, start, end, Tensor }: Chunk
       since.set(data.subarray(row, row + end), head * end);
     }
     feeds[`evicted ${layer}`] = new Tensor("float32", since, [heads, 1, end]);
+  }
+  return feeds;
+}
+
+function selectionFeeds({ architecture, prompt: { selection }, start, end, Tensor }: ChunkInput): Feeds {
+  if (!selection) return {};
+  const { layers, keyValueHeads, headSize } = architecture;
+  const { directions, rank, keep, from, keys } = selection;
+  const barred = new Float32Array((end - start) * end).fill(hidden); // [queries, keys]
+  for (let query = Math.max(start, from); query < end; query++) {
+    const row = (query - start) * end;
+    barred.fill(0, row, row + keys);
+  }
+  const feeds: Feeds = {
+    "not to choose": new Tensor("float32", barred, [end - start, end]),
+    "chosen count": new Tensor("int64", BigInt64Array.of(BigInt(Math.min(keep, end))), [1]),
+  };
+  const size = keyValueHeads * headSize * rank;
+  for (let layer = 0; layer < layers; layer++) {
+    const ofLayer = directions.subarray(layer * size, (layer + 1) * size);
+    feeds[`directions ${layer}`] = new Tensor("float32", ofLayer, [keyValueHeads, headSize, rank]);
   }
   return feeds;
 }

@@ -2,7 +2,7 @@
  * One forward pass over one token sequence: what goes in, what can be asked for, what comes out.
  *
  * Visibility: query q sees key k iff k ≤ q, the layer's window allows it, the key is not evicted, and (where `pieces` is
- * given) pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1. Final scores are
+ * given) pieces[k] = 0, or pieces[q] = pieces[k], or pieces[q] = −1; a selection leaves some of these. Final scores are
  *   s[h,q,k] = (q·k · scale, soft-capped where the model does, plus its ALiBi) / temperature[l,h]
  *              + keyBias[l,h,k] · 1[k < q]
  * so that no row ever loses its own token. Learned sinks are scores too, and divided by the temperature.
@@ -23,6 +23,20 @@ export interface ResidualPatch {
   readonly values: Float32Array; // [patched, width]
 }
 
+/**
+ * Queries that choose their keys anew, each for itself: of the first `keys` keys that it sees otherwise, a query from
+ * `from` on sees in each head only the `keep` of the highest approximate score, the product of query and key in few
+ * directions (ties with the last of these stay). What comes after these keys it sees as ever. Queries and keys are those
+ * after position encoding; biases have no part in the choice, but keys that they hide are not chosen.
+ */
+export interface Selection {
+  readonly directions: Float32Array; // [layers, keyValueHeads, headSize, rank]
+  readonly rank: number;
+  readonly keep: number;
+  readonly from: number; // at least `keys`
+  readonly keys: number;
+}
+
 export interface Prompt {
   readonly ids: Int32Array; // [tokens], start token included where the model was trained with one
   /** Positions for the position encoding; default 0, 1, 2, … */
@@ -40,6 +54,7 @@ export interface Prompt {
    * the key stays. Cheapest with dimensions [1, 1, tokens].
    */
   readonly eviction?: { readonly data: Int32Array; readonly dims: readonly number[] }; // [layers | 1, heads | 1, tokens]
+  readonly selection?: Selection;
   /** Applied in the order given. */
   readonly residualPatches?: readonly ResidualPatch[];
 }

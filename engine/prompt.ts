@@ -1,13 +1,11 @@
 /** Refuses prompts and requests that a model cannot take, before any work is done. */
 import type { Architecture } from "./architecture.js";
 import { UserError } from "./errors.js";
-import type { Prompt, Request, ResidualPatch } from "./forward.js";
+import type { Prompt, Request, ResidualPatch, Selection } from "./forward.js";
 
 /** @throws {UserError} naming what is wrong, where, and what would be right */
-export function checkPrompt(
-  prompt: Prompt,
-  { vocabulary, contextLength, layers, heads, width, positions }: Architecture,
-): void {
+export function checkPrompt(prompt: Prompt, architecture: Architecture): void {
+  const { vocabulary, contextLength, layers, heads, width, positions } = architecture;
   const tokens = prompt.ids.length;
   if (tokens === 0) throw new UserError("The prompt is empty; at least one token is needed.");
   prompt.ids.forEach((id, i) => {
@@ -46,9 +44,34 @@ export function checkPrompt(
       `eviction hides key ${own % tokens} from query ${prompt.eviction?.data[own]} on, but at least its own query must see it: ${(own % tokens) + 1} or later.`,
     );
   }
+  if (prompt.selection) checkSelection(prompt.selection, tokens, architecture);
   prompt.residualPatches?.forEach((patch, i) => {
     checkPatch(patch, `residualPatches[${i}]`, { layers, width, tokens });
   });
+}
+
+function checkSelection(
+  { directions, rank, keep, from, keys }: Selection,
+  tokens: number,
+  { layers, keyValueHeads, headSize }: Architecture,
+): void {
+  const checkWhole = (name: string, value: number, least: number, most: number) => {
+    if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+    throw new UserError(`selection has ${name} = ${value}, but it must be a whole number from ${least} to ${most}.`);
+  };
+  checkWhole("rank", rank, 1, headSize);
+  checkWhole("keys", keys, 1, tokens);
+  checkWhole("keep", keep, 1, keys);
+  checkWhole("from", from, keys, tokens); // a query does not choose among keys that come after it, or its own
+  const count = layers * keyValueHeads * headSize * rank;
+  if (directions.length !== count) {
+    throw new UserError(
+      `selection holds ${directions.length} values in directions, but they must be ${count}: [${[layers, keyValueHeads, headSize, rank].join(", ")}].`,
+    );
+  }
+  if (!directions.every(Number.isFinite)) {
+    throw new UserError("selection holds a value in directions that is not a finite number.");
+  }
 }
 
 function checkPatch(

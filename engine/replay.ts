@@ -6,6 +6,7 @@ import { bfloat16 } from "./alibi.js";
 import { type Activation, type Attention, type Block, type Linear, type Norm, tensorsOf } from "./architecture.js";
 import type { Checkpoint } from "./checkpoint.js";
 import type { Prompt } from "./forward.js";
+import { hidden } from "./mask.js";
 import { lastPosition } from "./prompt.js";
 import { angleAt, partners } from "./rope.js";
 
@@ -236,16 +237,34 @@ export async function replay(checkpoint: Checkpoint, prompt: Prompt): Promise<Re
       const capped = softcap ? softcap * Math.tanh(raw / softcap) : raw;
       return (capped + alibi(head, query, key)) / (at(prompt.temperature, layer, head) ?? 1);
     };
+    const biasOf = (head: number, key: number) => at(prompt.keyBias, layer, head, key) ?? 0;
+    /** The keys that a query sees without a selection, less those of low score in its directions. */
+    const seenBy = (head: number, query: number): Set<number> => {
+      const all = range(query + 1).filter((key) => visible(layer, head, query, key));
+      const { selection } = prompt;
+      if (!selection || query < selection.from) return new Set(all);
+      const { directions, rank, keep, keys } = selection;
+      const first = (layer * keyValueHeads + group(head)) * headSize * rank;
+      const along = (x: Vector) => product(x, directions, rank, "in-out", first); // [rank]
+      const aligned = new Map(
+        all
+          .filter((key) => key < keys && biasOf(head, key) > hidden / 2)
+          .map((key) => [key, dot(along(projected[query][0][head]), along(projected[key][1][group(head)]))]),
+      );
+      const lowest = [...aligned.values()].sort((a, b) => b - a)[keep - 1] ?? Number.NEGATIVE_INFINITY;
+      return new Set(all.filter((key) => (aligned.get(key) ?? Infinity) >= lowest));
+    };
     const attention = range(heads).map((head) =>
-      range(tokens).map((query) =>
-        softmax(
+      range(tokens).map((query) => {
+        const seen = seenBy(head, query);
+        return softmax(
           range(query + 1).map((key) => {
-            if (!visible(layer, head, query, key)) return Number.NEGATIVE_INFINITY;
-            return score(head, query, key) + (key < query ? (at(prompt.keyBias, layer, head, key) ?? 0) : 0);
+            if (!seen.has(key)) return Number.NEGATIVE_INFINITY;
+            return score(head, query, key) + (key < query ? biasOf(head, key) : 0);
           }),
           sinks ? tensor(sinks)[head] / (at(prompt.temperature, layer, head) ?? 1) : undefined,
-        ),
-      ),
+        );
+      }),
     );
     const mixed = range(tokens).map((query) =>
       Float64Array.from(

@@ -22,12 +22,13 @@ export interface Plan {
   readonly scores: boolean;
   readonly keyBias: boolean;
   readonly eviction: boolean;
+  readonly selection: boolean;
   /** Layers before whose block the residual stream is patched, rising. */
   readonly patches: readonly number[];
 }
 
 export function planOf(prompt: Prompt, request: Request): Plan {
-  const { keyBias, eviction, residualPatches = [] } = prompt;
+  const { keyBias, eviction, selection, residualPatches = [] } = prompt;
   return {
     rows: request.rows ?? false,
     mass: (request.rows ?? false) || (request.keySegments?.length ?? 0) > 0,
@@ -44,6 +45,7 @@ export function planOf(prompt: Prompt, request: Request): Plan {
     // What is the same for all layers and heads is part of the mask and needs no graph of its own.
     keyBias: keyBias !== undefined && !isShared(keyBias),
     eviction: eviction !== undefined && !isShared(eviction),
+    selection: selection !== undefined,
     patches: [...new Set(residualPatches.map(({ layer }) => layer))].sort((a, b) => a - b),
   };
 }

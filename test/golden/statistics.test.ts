@@ -29,13 +29,20 @@ const eviction = (layers: number, heads: number, tokens: number) => ({
   ),
 });
 
-function interventions(ids: Int32Array, { layers, heads, width }: Architecture): Record<string, Prompt> {
+function interventions(
+  ids: Int32Array,
+  { layers, heads, keyValueHeads, headSize, width }: Architecture,
+): Record<string, Prompt> {
   const tokens = ids.length;
   const patch = (layer: number, mode: "replace" | "add", ...at: number[]): ResidualPatch => ({
     layer,
     mode,
     tokens: Int32Array.from(at),
     values: filled([at.length, width], () => random.normal()).data,
+  });
+  const selection = (rank: number, keep: number, from: number, keys: number) => ({
+    ...{ rank, keep, from, keys },
+    directions: filled([layers, keyValueHeads, headSize, rank], () => random.normal()).data,
   });
   const bias = () => random.normal() * 2;
   const hidden = Float32Array.from({ length: tokens }, (_, key) => (key === 0 || key === 5 ? -1e9 : 0));
@@ -57,6 +64,15 @@ function interventions(ids: Int32Array, { layers, heads, width }: Architecture):
     eviction: { ids, eviction: eviction(1, 1, tokens) },
     "eviction per layer": { ids, eviction: eviction(layers, 1, tokens) },
     "eviction per layer and head": { ids, eviction: eviction(layers, heads, tokens) },
+    selection: { ids, selection: selection(2, 3, 14, 14) },
+    "selection in one direction, by the last queries": { ids, selection: selection(1, 1, 17, 12) },
+    "selection of keys that are seen": {
+      ids,
+      selection: selection(headSize, 2, 12, 12),
+      keyBias: { dims: [1, 1, tokens], data: hidden },
+      eviction: eviction(layers, heads, tokens),
+      pieces: Int32Array.from(ids, (_, t) => (t < 12 ? 0 : t < 17 ? 1 : 2)),
+    },
     "residual replaced": { ids, residualPatches: [patch(1, "replace", 3, 11)] },
     "residual added to": {
       ids,
@@ -74,6 +90,7 @@ function interventions(ids: Int32Array, { layers, heads, width }: Architecture):
       headGate: filled([layers, heads], () => random.normal()),
       temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
       eviction: eviction(layers, heads, tokens),
+      selection: selection(2, 4, 11, 9),
       residualPatches: [patch(1, "replace", 5), patch(1, "add", 5, 6)],
     },
   };
@@ -126,6 +143,23 @@ describe.each(architectures)("%s", (name) => {
         await model.release();
       },
     );
+  });
+
+  test.each(devices)("a selection of all keys changes nothing on %s, in chunks of any size", async (device) => {
+    const model = await Model.load(await goldenCheckpoint(name), await backend(device));
+    const { layers, keyValueHeads, headSize } = model.architecture;
+    const ids = (await goldenReference(name)).sequences[0];
+    const directions = filled([layers, keyValueHeads, headSize, 2], () => random.normal()).data;
+    const logits = async (chunk: number, keep?: number) => {
+      const selection = keep ? { directions, rank: 2, keep, from: 12, keys: 12 } : undefined;
+      return (await model.forward({ ids, selection }, { logits: "all" }, { chunk })).logits?.data ?? [];
+    };
+    for (const chunk of [256, 7]) {
+      const plain = await logits(chunk);
+      expect(await logits(chunk, 12)).toEqual(plain);
+      expect(largestError(await logits(chunk, 4), plain)).toBeGreaterThan(0.1);
+    }
+    await model.release();
   });
 
   test("a mixture of heads is the weighted sum of their matrices, in chunks of any size", async () => {

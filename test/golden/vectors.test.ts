@@ -42,11 +42,13 @@ test.each(["llama", "gpt2"])(
   },
 );
 
-test("the kernels, which keep them on the GPU, do not take such a request", async () => {
+test("the kernels, which keep them on the GPU and choose no keys, do not take such a request or prompt", async () => {
   const model = await Model.load(await goldenCheckpoint("gemma2"), await backend("cpu"));
   const decoder = new GpuDecoder(model.architecture, model.backend, {} as GPUDevice, model.weights);
   const ids = Int32Array.of(1, 2, 3);
   expect(decoder.accepts({ ids }, { norms: true })).toBe(true);
   expect(decoder.accepts({ ids }, { norms: true, vectors: true })).toBe(false);
+  const selection = { directions: new Float32Array(), rank: 1, keep: 1, from: 2, keys: 2 };
+  expect(decoder.accepts({ ids, selection }, { norms: true })).toBe(false);
   await model.release();
 });

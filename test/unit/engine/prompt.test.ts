@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../../engine/checkpoint.js";
 import { UserError } from "../../../engine/errors.js";
-import type { Prompt, Request, ResidualPatch } from "../../../engine/forward.js";
+import type { Prompt, Request, ResidualPatch, Selection } from "../../../engine/forward.js";
 import { Model } from "../../../engine/model.js";
 import { openBackend } from "../../../loaders/devices.js";
 import { fileSource } from "../../../loaders/files.js";
@@ -24,6 +24,12 @@ const patch = (layer: number, token: number): ResidualPatch => ({
   mode: "add",
   tokens: Int32Array.of(token),
   values: new Float32Array(32),
+});
+
+/** Three layers of two key–value heads of size 8. */
+const selecting = (changed: Partial<Selection>): Prompt => ({
+  ids,
+  selection: { directions: new Float32Array(3 * 2 * 8 * 2), rank: 2, keep: 1, from: 2, keys: 2, ...changed },
 });
 
 describe("refused", () => {
@@ -59,6 +65,16 @@ describe("refused", () => {
     [
       { ids, eviction: { data: Int32Array.of(1, 1, 3), dims: [1, 1, 3] } },
       "eviction hides key 1 from query 1 on, but at least its own query must see it: 2 or later.",
+    ],
+    [selecting({ rank: 9 }), "selection has rank = 9, but it must be a whole number from 1 to 8."],
+    [selecting({ keys: 4, from: 4 }), "selection has keys = 4, but it must be a whole number from 1 to 3."],
+    [selecting({ keep: 3 }), "selection has keep = 3, but it must be a whole number from 1 to 2."],
+    [selecting({ keep: 0.5 }), "selection has keep = 0.5"],
+    [selecting({ from: 1 }), "selection has from = 1, but it must be a whole number from 2 to 3."],
+    [selecting({ directions: float(1) }), "selection holds 1 values in directions, but they must be 96: [3, 2, 8, 2]."],
+    [
+      selecting({ directions: new Float32Array(96).fill(Number.NaN) }),
+      "selection holds a value in directions that is not a finite number.",
     ],
     [{ ids, residualPatches: [patch(4, 0)] }, "residualPatches[0] is for layer 4, but layers go from 0 to 3"],
     [{ ids, residualPatches: [patch(0, 3)] }, "residualPatches[0] is for token 3, but the prompt has tokens 0 to 2."],
