@@ -8,13 +8,14 @@
  *    highest scores keep all their keys and the others only sinks and recent ones; as many random heads of the same
  *    layers are the control. The heads with the highest scores are masked, against random heads of the same layers.
  * 3. Keys chosen for each query by scores in a few principal components of other texts' keys, against the most attended
- *    ones and against random directions: how much of the attention they hold.
+ *    ones and against random directions: how much of the attention they hold; and loss and answers where the queries
+ *    after a context attend to as many keys of it as the policies keep, against random directions.
  * 4. How often keys are attended again after a silence, against the same activities at random times.
  * Texts and contexts are the independent units; differences are paired.
  *
  * Departures: the cache is cut once, when the context has been read, not again and again while text is generated; no
- * layer is spared. Loki drops nothing and chooses for every query anew, which this engine does not run: instead of its
- * loss the attention is measured that its choice holds. LazyEviction's threshold is the attention that every key would
+ * layer is spared. Loki drops nothing and chooses for every query anew; here the queries after the context choose, among
+ * its keys alone, and as many as a policy keeps, not a share of all keys so far. LazyEviction's threshold is the attention that every key would
  * get if all got the same, and its window a fixed number of tokens. DuoAttention trains a gate per head; here the
  * retrieval score ranks the heads. Retrieval is scored and answers are judged on given answers, token by token, not on
  * drawn ones. Heads that share keys and values are judged together.
@@ -30,7 +31,7 @@ import { documentsOf } from "../analysis/texts.js";
 import type { Experiment } from "../experiment.js";
 import { batch } from "../table.js";
 import { type ContextEvidence, claims, type Evidence, type TextEvidence } from "./kv-policies/claims.js";
-import { bases, directionsOf, keysOf, meanOver, ranksOf } from "./kv-policies/low-rank.js";
+import { bases, directionsOf, keysOf, meanOver, QUARTER, ranksOf } from "./kv-policies/low-rank.js";
 import { keptOf, type Sizes } from "./kv-policies/policies.js";
 import {
   type ContextReading,
@@ -111,12 +112,11 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
       );
     }
     const controls = texts.slice(0, given.controlTexts);
-    const each = passes({ masked: { heads: [], scores: [] } });
     const total =
       calibration.length +
       2 * scored.length +
-      each * (texts.length + asked.length) +
-      passes({}) * controls.length +
+      passes("trained", sizes) * (texts.length + asked.length) +
+      passes("random weights", sizes) * controls.length +
       texts.length;
     let done = 0;
     const runOf =
@@ -159,7 +159,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
 
     // Policies: texts, contexts with questions, texts under random weights.
     const setting = { sizes, shape: architecture, order, random, architecture };
-    const plan: Plan = { ...setting, masked: { heads, scores: copied } };
+    const plan: Plan = { ...setting, masked: { heads, scores: copied }, selecting: { directions, share: QUARTER } };
     const read: TextReading[] = [];
     for (const [i, ids] of texts.entries()) {
       read.push(await readText(run, ids, tokens, plan, i < given.chosenTexts ? choosing : []));
@@ -241,9 +241,6 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
   },
 };
 
-/** The share of dimensions, and of keys, that the claims on low-rank keys are about. */
-const QUARTER = 0.25;
-
 /** @throws UserError where a policy would have to keep more than there is room for */
 function sizesOf(given: Parameters): Sizes {
   const { evicted, sinks, window, context } = given;
@@ -263,10 +260,11 @@ function sizesOf(given: Parameters): Sizes {
 
 /** @param at the cut and the choosers of the claims on low-rank keys */
 function textEvidence(
-  { whole, cut, ranks, choices }: TextReading,
+  { whole, cut, selected, ranks, choices }: TextReading,
   at?: { readonly cut: number; readonly quarter: number; readonly noise: number },
 ): TextEvidence {
-  const evidence = { whole, cut, rank: mean(ranks.after) };
+  if (!selected) throw new Error("Texts are read with keys selected.");
+  const evidence = { whole, cut, selected, rank: mean(ranks.after) };
   if (!at || !choices[at.quarter] || !choices[at.noise]) return evidence;
   const chosen = { components: meanOver(choices[at.quarter], at.cut), random: meanOver(choices[at.noise], at.cut) };
   return { ...evidence, chosen };

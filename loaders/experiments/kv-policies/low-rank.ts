@@ -3,19 +3,48 @@
  * https://arxiv.org/abs/2406.02542). The components' mean is not taken off, which shifts all scores of a query alike.
  */
 import type { Architecture } from "../../../engine/architecture.js";
-import type { Forward, Values } from "../../../engine/forward.js";
+import type { Forward, Prompt, Values } from "../../../engine/forward.js";
 import { mean } from "../../../engine/interval.js";
 import type { Random } from "../../../engine/random.js";
 import { dot } from "../../../engine/theory/matrix.js";
 import { principalComponents, rankAt } from "../../analysis/principal-components.js";
 import { componentsOf, projected, randomDirections, unrotated, vectorsOf } from "./components.js";
 import { laterRows } from "./measure.js";
-import { keyValueHeadOf } from "./stages.js";
+import { type Base, keyValueHeadOf } from "./stages.js";
 
 export const bases = ["after rotary", "before rotary", "random"] as const;
 export type Basis = (typeof bases)[number];
 /** Directions of each key–value head. // layers · keyValueHeads × [headSize, headSize] */
 export type Directions = Readonly<Record<Basis, readonly Float64Array[]>>;
+
+/** The share of dimensions, and of keys, that the claims on low-rank keys are about. */
+export const QUARTER = 0.25;
+
+/** What drops nothing, and has each query select as many keys as policies keep: by components of keys, or by noise. */
+export const selectors = ["low-rank keys", "random directions"] as const;
+export type Selector = (typeof selectors)[number];
+export const basisOf: Readonly<Record<Selector, Basis>> = {
+  "low-rank keys": "after rotary",
+  "random directions": "random",
+};
+
+const rankOf = (share: number, headSize: number): number => Math.max(1, Math.round(share * headSize));
+
+/** Each query after a context selects so many of its keys. */
+export function selecting(
+  { prompt, tokens }: Base,
+  keep: number,
+  { directions, share }: Chooser,
+  { headSize }: Pick<Architecture, "headSize">,
+): Prompt {
+  const rank = rankOf(share, headSize);
+  const size = headSize * rank;
+  const data = new Float32Array(directions.length * size); // [layers · keyValueHeads, headSize, rank]
+  directions.forEach((basis, head) => {
+    for (let i = 0; i < size; ++i) data[head * size + i] = basis[(i % rank) * headSize + Math.floor(i / rank)];
+  });
+  return { ...prompt, selection: { directions: data, rank, keep, from: tokens, keys: tokens } };
+}
 
 function vectors(forward: Forward): { queries: Values; keys: Values } {
   const { queries, keys } = forward;
@@ -134,7 +163,7 @@ export function choose(
     const context = vectorsOf(keys, shared).subarray(0, tokens * headSize);
     const attended = laterRows(forward, head, tokens).map((mass) => ({ mass, sorted: mass.slice().sort() }));
     choosers.forEach(({ directions, share }, i) => {
-      const rank = Math.max(1, Math.round(share * headSize));
+      const rank = rankOf(share, headSize);
       const of = (rows: Float32Array) => projected(rows, directions[shared], headSize, rank);
       chosen[i].push(choicesOf({ queries: of(later), keys: of(context), rank }, attended, kept));
     });

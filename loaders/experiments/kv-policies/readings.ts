@@ -3,7 +3,18 @@ import type { Architecture } from "../../../engine/architecture.js";
 import type { Forward, Prompt, Request } from "../../../engine/forward.js";
 import type { Random } from "../../../engine/random.js";
 import type { Context } from "../positional-bias/contexts.js";
-import { type Choice, type Chooser, choose, keysOf, ranksOf } from "./low-rank.js";
+import {
+  basisOf,
+  type Choice,
+  type Chooser,
+  choose,
+  type Directions,
+  keysOf,
+  ranksOf,
+  type Selector,
+  selecting,
+  selectors,
+} from "./low-rank.js";
 import {
   type Answered,
   activeFrom,
@@ -22,6 +33,7 @@ import {
   type Policy,
   policies,
   type Setting,
+  type Sizes,
   seen,
   survivalsOf,
 } from "./policies.js";
@@ -36,6 +48,8 @@ export interface Plan extends Setting {
   readonly architecture: Architecture;
   /** Heads that are masked, and the retrieval scores of all; none: nothing is masked. */
   readonly masked?: { readonly heads: readonly number[]; readonly scores: readonly number[] };
+  /** Directions in which queries select keys, and the share of them that is used; none: nothing is selected. */
+  readonly selecting?: { readonly directions: Directions; readonly share: number };
 }
 
 /** Shares of keys that are attended again after a silence. // silences × [layers · heads] */
@@ -90,10 +104,30 @@ async function underPolicies<T>(
   return byPolicy((policy) => cuts.get(policy) ?? []);
 }
 
+/** What the end says where each of its queries selects as many keys of the context as a cut leaves, cut by cut. */
+async function underSelectors<T>(
+  base: Base,
+  { selecting: by, sizes, architecture }: Plan,
+  read: (prompt: Prompt, selector: Selector) => Promise<T>,
+): Promise<Record<Selector, readonly T[]> | undefined> {
+  if (!by) return undefined;
+  const under = async (selector: Selector) => {
+    const chooser = { directions: by.directions[basisOf[selector]], share: by.share };
+    const cuts: T[] = [];
+    for (const keep of keptOf(base.tokens, sizes)) {
+      cuts.push(await read(selecting(base, keep, chooser, architecture), selector));
+    }
+    return cuts;
+  };
+  return { "low-rank keys": await under("low-rank keys"), "random directions": await under("random directions") };
+}
+
 export interface TextReading {
   /** Loss with the whole cache, and under each policy's cuts. */
   readonly whole: number;
   readonly cut: Record<Policy, readonly number[]>; // cuts
+  /** Loss where each query selects as many keys. */
+  readonly selected?: Record<Selector, readonly number[]>; // cuts
   /** Share of all keys and values that is kept. */
   readonly kept: Record<Policy, readonly number[]>; // cuts
   /** Attention of later queries on kept keys ÷ that on the context. */
@@ -136,6 +170,9 @@ export async function readText(
       const result = await run(prompt, { logits: "loss" }, `texts, ${policy}`);
       return cuts.map((_, reading) => lossOf(result, base, reading));
     }),
+    selected: await underSelectors(base, plan, async (prompt, selector) =>
+      lossOf(await run(prompt, { logits: "loss" }, `texts, ${selector}`), base),
+    ),
     masked: await underMasks(base.prompt, plan, async (prompt) =>
       lossOf(await run(prompt, { logits: "loss" }, "texts, heads masked"), base),
     ),
@@ -145,6 +182,7 @@ export async function readText(
 export interface ContextReading {
   readonly whole: Answered;
   readonly cut: Record<Policy, readonly Answered[]>; // cuts
+  readonly selected?: Record<Selector, readonly Answered[]>; // cuts
   /** Share of the answers whose first token is kept. */
   readonly held: Record<Policy, readonly Float64Array[]>; // cuts × [layers · heads]
   readonly masked?: Masked<Answered>;
@@ -164,11 +202,15 @@ export async function readContext(run: Run, context: Context, plan: Plan): Promi
       const result = await run(prompt, { logits: "loss" }, `${task}, ${policy}`);
       return plan.sizes.evicted.map((_, reading) => answersOf(result, context, reading));
     }),
+    selected: await underSelectors(context, plan, async (prompt, selector) =>
+      answersOf(await run(prompt, { logits: "loss" }, `${task}, ${selector}`), context),
+    ),
     masked: await underMasks(context.prompt, plan, async (prompt) =>
       answersOf(await run(prompt, { logits: "loss" }, `${task}, heads masked`), context),
     ),
   };
 }
 
-/** Passes that one text or context takes. */
-export const passes = ({ masked }: Pick<Plan, "masked">): number => 1 + policies.length + (masked ? 4 : 0);
+/** Passes that one text or context takes; under random weights no heads are masked and no keys selected. */
+export const passes = (condition: "trained" | "random weights", { evicted }: Pick<Sizes, "evicted">): number =>
+  1 + policies.length + (condition === "trained" ? selectors.length * evicted.length + 4 : 0);

@@ -3,9 +3,9 @@ import type { Architecture } from "../../../engine/architecture.js";
 import { type Interval, mean } from "../../../engine/interval.js";
 import { ResampledMean } from "../../analysis/resampled-mean.js";
 import type { Task } from "../positional-bias/contexts.js";
-import { type Basis, bestCoverage, type Choice, meanOver } from "./low-rank.js";
+import { type Basis, bestCoverage, type Choice, meanOver, type Selector, selectors } from "./low-rank.js";
 import type { Answered } from "./measure.js";
-import { policies, type Sizes } from "./policies.js";
+import { type Policy, policies, type Sizes } from "./policies.js";
 import { type ContextReading, type Recurrence, silences, type TextReading } from "./readings.js";
 import type { Mask } from "./retrieval.js";
 import { masks } from "./retrieval.js";
@@ -31,20 +31,47 @@ export class Means {
   }
 }
 
-export function lossRows(condition: string, readings: readonly TextReading[], { evicted }: Sizes, means: Means) {
-  return policies.flatMap((policy) =>
+interface Compared<T> {
+  readonly whole: T;
+  readonly cut: Readonly<Record<Policy, readonly T[]>>;
+  readonly selected?: Readonly<Record<Selector, readonly T[]>>;
+}
+
+/** What readings say under each policy's cuts, and where queries select as many keys. // policies × cuts × [readings] */
+function compared<T>(readings: readonly Compared<T>[], { evicted }: Pick<Sizes, "evicted">) {
+  const names = [...policies, ...(readings[0]?.selected ? selectors : [])];
+  const under = ({ cut, selected }: Compared<T>): Readonly<Record<string, readonly T[]>> => ({ ...cut, ...selected });
+  return names.flatMap((policy) =>
     evicted.map((share, cut) => ({
-      condition,
       policy,
       evicted: share,
-      whole: mean(readings.map(({ whole }) => whole)),
-      ...estimated(means.of(readings.map((of) => of.cut[policy][cut] - of.whole))),
+      of: readings.map((reading) => under(reading)[policy][cut]),
     })),
   );
 }
 
+export function lossRows(
+  condition: string,
+  readings: readonly Compared<number>[],
+  sizes: Pick<Sizes, "evicted">,
+  means: Means,
+) {
+  return compared(readings, sizes).map(({ policy, evicted, of }) => ({
+    condition,
+    policy,
+    evicted,
+    whole: mean(readings.map(({ whole }) => whole)),
+    ...estimated(means.of(of.map((loss, i) => loss - readings[i].whole))),
+  }));
+}
+
 /** With the whole cache (nothing evicted), then with each policy's cuts. */
-export function answerRows(task: Task, readings: readonly ContextReading[], { evicted }: Sizes, means: Means) {
+export function answerRows(
+  task: Task,
+  readings: readonly Compared<Answered>[],
+  sizes: Pick<Sizes, "evicted">,
+  means: Means,
+) {
   const row = (policy: string, share: number, answered: readonly Answered[]) => ({
     task,
     policy,
@@ -58,15 +85,7 @@ export function answerRows(task: Task, readings: readonly ContextReading[], { ev
       0,
       readings.map(({ whole }) => whole),
     ),
-    ...policies.flatMap((policy) =>
-      evicted.map((share, cut) =>
-        row(
-          policy,
-          share,
-          readings.map((of) => of.cut[policy][cut]),
-        ),
-      ),
-    ),
+    ...compared(readings, sizes).map(({ policy, evicted, of }) => row(policy, evicted, of)),
   ];
 }
 

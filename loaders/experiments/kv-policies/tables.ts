@@ -6,8 +6,13 @@ const policy = {
   meaning:
     "What is kept: sinks + recent; keys of low or high norm; keys by recurrence, by attention received in all or from the last query; keys drawn at random; or all keys of the retrieval heads, or of as many random heads of the same layers, with sinks and recent keys of the others",
 } as const;
+const selected =
+  "low-rank keys: nothing is dropped, and each query selects as many keys by scores in a quarter of the dimensions, components of other texts' keys; random directions: the same by scores in random ones";
 const task = { kind: "text", meaning: "needles: facts in running text; key-value: lines of pairs" } as const;
-const evicted = { kind: "float32", meaning: "Share of the context's keys and values that is dropped" } as const;
+const evicted = {
+  kind: "float32",
+  meaning: "Share of the context's keys and values that is dropped, or that a query does not select",
+} as const;
 const condition = { kind: "text", meaning: "trained, or random weights: the same model untrained" } as const;
 const layer = { kind: "int32", meaning: "Layer, from 0" } as const;
 const head = { kind: "int32", meaning: "Head, from 0" } as const;
@@ -16,7 +21,7 @@ const high = { kind: "float32", meaning: "Upper end of the 95 % interval" } as c
 
 export const losses = table("losses", "Loss of the tokens after a context, with its cache cut", {
   condition,
-  policy,
+  policy: { ...policy, meaning: `${policy.meaning}; ${selected}` },
   evicted,
   whole: { kind: "float32", meaning: "Loss with the whole cache, mean over texts", unit: "nats" },
   estimate: {
@@ -30,7 +35,7 @@ export const losses = table("losses", "Loss of the tokens after a context, with 
 
 export const answers = table("answers", "Questions about a context, answered with its cache cut", {
   task,
-  policy: { ...policy, meaning: `${policy.meaning}; whole cache` },
+  policy: { ...policy, meaning: `${policy.meaning}; whole cache; ${selected}` },
   evicted,
   estimate: { kind: "float32", meaning: "Share of questions answered, mean over contexts" },
   low,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../../engine/checkpoint.js";
-import type { Forward, Values } from "../../../engine/forward.js";
+import type { Forward, Prompt, Values } from "../../../engine/forward.js";
 import { mean } from "../../../engine/interval.js";
 import { Model } from "../../../engine/model.js";
 import { Random } from "../../../engine/random.js";
@@ -8,7 +8,8 @@ import { principalComponents, rankAt } from "../../../loaders/analysis/principal
 import { openBackend } from "../../../loaders/devices.js";
 import { type ContextEvidence, claims, type Evidence } from "../../../loaders/experiments/kv-policies/claims.js";
 import { randomDirections, unrotated, vectorsOf } from "../../../loaders/experiments/kv-policies/components.js";
-import { choicesOf } from "../../../loaders/experiments/kv-policies/low-rank.js";
+import { choicesOf, choose, QUARTER, selecting, selectors } from "../../../loaders/experiments/kv-policies/low-rank.js";
+import { laterRows, lossOf } from "../../../loaders/experiments/kv-policies/measure.js";
 import {
   byPolicy,
   divided,
@@ -23,6 +24,7 @@ import {
 } from "../../../loaders/experiments/kv-policies/policies.js";
 import { activityOf, recurring, worth } from "../../../loaders/experiments/kv-policies/recurrence.js";
 import { byScore, headScores, masked, matched } from "../../../loaders/experiments/kv-policies/retrieval.js";
+import { answerRows, lossRows, Means } from "../../../loaders/experiments/kv-policies/rows.js";
 import { continued, inReading, staged } from "../../../loaders/experiments/kv-policies/stages.js";
 import { kvPolicies } from "../../../loaders/experiments/kv-policies.js";
 import type { Context } from "../../../loaders/experiments/positional-bias/contexts.js";
@@ -238,6 +240,71 @@ describe("components", () => {
   });
 });
 
+describe("keys that each query selects", () => {
+  const [tokens, end, keep] = [24, 9, 6];
+  const base = continued(draw(tokens + end), tokens);
+  const noise = random();
+  const directions = Array.from({ length: groups }, () => randomDirections(shape.headSize, noise));
+  const run = (prompt: Prompt) => model.forward(prompt, { attention: true, vectors: true, logits: "loss" });
+
+  test("are those whose attention is measured with the whole cache", async () => {
+    const chooser = { directions, share: QUARTER };
+    const whole = await run(base.prompt);
+    const under = await run(selecting(base, keep, chooser, shape));
+    const [choices] = choose(whole, tokens, [chooser], [keep], shape);
+    for (let head = 0; head < shape.heads; ++head) {
+      // of layer 0, whose queries and keys are the same
+      const rows = laterRows(whole, head, tokens);
+      const left = laterRows(under, head, tokens);
+      for (const row of left) expect(row.filter((mass) => mass > 0)).toHaveLength(keep);
+      const total = (of: typeof rows) => of.flatMap((row) => [...row]).reduce((a, b) => a + b);
+      const held = total(rows.map((row, query) => row.map((mass, key) => (left[query][key] > 0 ? mass : 0))));
+      expect(held / total(rows)).toBeCloseTo(choices[head][0].coverage, 5);
+    }
+    expect(lossOf(under, base)).not.toBeCloseTo(lossOf(whole, base), 3);
+  });
+
+  test("cost nothing where all are selected", async () => {
+    const all = await run(selecting(base, tokens, { directions, share: QUARTER }, shape));
+    expect(lossOf(all, base)).toBe(lossOf(await run(base.prompt), base));
+  });
+
+  test("stand beside the policies, where a model was read with them", () => {
+    const [sizes, means] = [{ evicted: [0.5, 0.75] }, new Means(1)];
+    const losses = [0, 0.2].map((more) => ({
+      whole: 3 + more,
+      cut: byPolicy(() => [3.5 + more, 4 + more]),
+      selected: { "low-rank keys": [3 + more, 3.1 + more], "random directions": [3.2 + more, 3.4 + more] },
+    }));
+    const of = (rows: readonly { policy: string; evicted: number; estimate: number }[], policy: string) =>
+      rows.filter((row) => row.policy === policy).map(({ estimate }) => estimate);
+    const rows = lossRows("trained", losses, sizes, means);
+    for (const [policy, rises] of [
+      ["low-rank keys", [0, 0.1]],
+      ["random directions", [0.2, 0.4]],
+      ["recurrence", [0.5, 1]],
+    ] as const) {
+      expect(of(rows, policy)).toEqual(rises.map((rise) => expect.closeTo(rise)));
+    }
+    const answered = (correct: number) => ({ correct, logProbability: -1 });
+    const answers = [0.8, 1].map((correct) => ({
+      whole: answered(correct),
+      cut: byPolicy(() => [answered(0.2), answered(0)]),
+      selected: {
+        "low-rank keys": [answered(correct), answered(correct - 0.1)],
+        "random directions": [answered(0.5), answered(0.3)],
+      },
+    }));
+    expect(of(answerRows("needles", answers, sizes, means), "low-rank keys")).toEqual(
+      [0.9, 0.8].map((share) => expect.closeTo(share)),
+    );
+    const untrained = losses.map(({ whole, cut }) => ({ whole, cut }));
+    expect(new Set(lossRows("random weights", untrained, sizes, means).map(({ policy }) => policy))).toEqual(
+      new Set(policies),
+    );
+  });
+});
+
 describe("retrieval heads", () => {
   const context: Context = {
     task: "key-value",
@@ -321,6 +388,7 @@ describe("claims", () => {
   const around = (i: number) => 1 + 0.01 * ((i % 3) - 1);
   const evidence = (planted: Planted): Evidence => {
     const choice = { mass: planted.mass, coverage: 0.9, agreement: 0.5 };
+    const lossesOf = (i: number) => (policy: string) => [0, 1].map(() => planted.loss(policy) * around(i));
     const answered = (correct: number, logProbability = -1) => ({ correct, logProbability });
     return {
       evicted: [0.5, 0.75],
@@ -328,7 +396,8 @@ describe("claims", () => {
       resamples: 200,
       texts: Array.from({ length: 8 }, (_, i) => ({
         whole: 3 * around(i),
-        cut: byPolicy((policy) => [planted.loss(policy) * around(i), planted.loss(policy) * around(i)]),
+        cut: byPolicy(lossesOf(i)),
+        selected: { "low-rank keys": lossesOf(i)("low-rank keys"), "random directions": lossesOf(i)("random") },
         rank: planted.rank * around(i),
         chosen: { components: choice, random: { ...choice, agreement: 0.5 - planted.gain * around(i) } },
       })),
@@ -361,7 +430,7 @@ describe("claims", () => {
         recurring: 0.1,
         accuracy: (policy) => (good.has(policy) ? 0.89 : 0.3),
         told: (policy) => (good.has(policy) ? -0.2 : -2),
-        loss: (policy) => (good.has(policy) ? 3.01 : 3.4),
+        loss: (policy) => (policy === "low-rank keys" ? 2.98 : good.has(policy) ? 3.01 : 3.4),
         masked: 0.1,
         scores: few,
       }),
@@ -406,6 +475,8 @@ describe("claims", () => {
       evicted: [0.3],
     });
     for (const id of [
+      "low-rank-keys-cost-little",
+      "selecting-beats-evicting",
       "recurrence-beats-attention",
       "recurrence-keeps-answers",
       "retrieval-heads-are-few",
@@ -449,8 +520,8 @@ describe("the experiment", () => {
       kvPolicies,
       [...run.tables].map(([table, rows]) => ({ table, rows })),
     );
-    expect(run.tables.get("losses")).toHaveLength(2 * policies.length * 2);
-    expect(run.tables.get("answers")).toHaveLength(1 + policies.length * 2);
+    expect(run.tables.get("losses")).toHaveLength(2 * (2 * policies.length + selectors.length));
+    expect(run.tables.get("answers")).toHaveLength(1 + 2 * (policies.length + selectors.length));
     const memory = run.tables.get("memory") ?? [];
     const held = run.tables.get("held") ?? [];
     expect(held).toHaveLength(policies.length * 2 * shape.layers * shape.heads);
