@@ -8,8 +8,9 @@
  * Predictions at the end of windows of running text are traced. It is measured how many of all edges their routes have,
  * how often each head is in one, whether heads that attend to the token before are so more often than others of their
  * layers, whether prose and manuals differ in it by more than relabelled sources do, and what it costs to remove the most
- * frequent heads, against random ones of the same layers. Random weights are the control. Texts are the independent units;
- * of the kinds of text, their sources are, because all texts of a source are of one kind.
+ * frequent heads, against sets of random ones of the same layers. Random weights are the control. Texts are the independent
+ * units; of the kinds of text, their sources are, because all texts of a source are of one kind. Sets of random heads are
+ * resampled with the texts, for what a set costs depends on which heads are in it.
  *
  * Departures: heads stay apart, where the authors' tool adds them up before it draws. This model is too small for the task
  * on which the paper holds routes against patching; the removal of heads stands in for it. Which texts are manuals is
@@ -26,11 +27,11 @@ import { multiply } from "../../engine/theory/matrix.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";
 import { sameLayers, withoutHeads } from "../analysis/head-gate.js";
 import { groupOf, headOutput } from "../analysis/head-weights.js";
+import { extraLosses } from "../analysis/random-sets.js";
 import {
+  type Accuracies,
   accuracies,
   answeredRule,
-  compared,
-  extraLoss,
   relativeLoss,
   type Unit,
   unitsOf,
@@ -59,7 +60,8 @@ const parameters = {
   relabellings: 1000,
   /** Heads that are removed together, and texts on which they are. */
   removed: 4,
-  draws: 3,
+  /** Sets of random heads to compare with. */
+  draws: 15,
   held: 12,
   resamples: 2000,
   seed: 1,
@@ -123,7 +125,8 @@ export interface Evidence extends Pick<Parameters, "seed" | "resamples" | "relab
   /** Heads that attend to the token before, and the others of their layers. */
   readonly previous: readonly number[];
   readonly others: readonly number[];
-  readonly costs: Readonly<Record<Group, readonly Unit[]>>;
+  /** Accuracies without each set. There is one of the most frequent heads. // sets × [texts] */
+  readonly costs: Readonly<Record<Group, readonly (readonly Unit[])[]>>;
 }
 
 const paper = "information-flow-routes";
@@ -224,10 +227,12 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "The heads that are in routes most often matter more than others of their layers.",
     measure: "relative loss of next-token accuracy: without the most frequent heads minus without random ones",
     rule: `${positiveRule("0.02")} ${answeredRule}`,
+    revised:
+      "With three random sets of heads, and an interval over texts alone, this was 0.115 [0.0655, 0.165], replicated, n = 12. In another experiment (rotary-heads) more sets gave values outside of such intervals; since then there are fifteen here too, and they are resampled with the texts.",
     judge: ({ costs: of, seed, resamples }) => {
-      const units = compared(of["most frequent"], of["random, same layers"]);
-      const interval = bootstrap(units, extraLoss, { seed, resamples });
-      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.02) }, units);
+      const [own] = of["most frequent"];
+      const interval = extraLosses([{ own, random: of["random, same layers"] }], ([loss]) => loss, { seed, resamples });
+      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.02) }, own);
     },
   },
 ];
@@ -328,14 +333,14 @@ export const flowRoutes: Experiment<Parameters, Evidence> = {
       "random, same layers": Array.from({ length: draws }, () => sameLayers(most, rest, width, random)),
     };
     const whole = await accuracies(model, [], others, advance);
-    const lost: Partial<Record<Group, Unit[]>> = {};
+    const lost = {} as Record<Group, Unit[][]>;
     for (const removed of groups) {
-      const runs = [];
+      const runs: Accuracies[] = [];
       for (const set of removedBy[removed]) {
         runs.push(await accuracies(model, [], others, advance, withoutHeads({ layers, heads: width }, set)));
       }
       const units = unitsOf("text", whole, runs);
-      lost[removed] = units;
+      lost[removed] = runs.map((of) => unitsOf("text", whole, [of]));
       const { estimate, low, high } = bootstrap(units, relativeLoss, { seed, resamples });
       yield batch(costs, [{ removed, accuracy: mean(units.map(({ cut }) => cut)), estimate, low, high }]);
     }
@@ -348,7 +353,7 @@ export const flowRoutes: Experiment<Parameters, Evidence> = {
       others: frequency.flatMap((_, head) =>
         inLayers.has(Math.floor(head / width)) && !previous.includes(head) ? [head] : [],
       ),
-      costs: lost as Evidence["costs"],
+      costs: lost,
     };
   },
 };

@@ -18,13 +18,14 @@
  * frequencies in some models.
  */
 import type { Values } from "../../engine/forward.js";
-import { bootstrap, bootstrapGroups, type Interval, mean, quantile, spearman } from "../../engine/interval.js";
+import { bootstrap, mean, quantile, spearman } from "../../engine/interval.js";
 import type { Model } from "../../engine/model.js";
 import { Random } from "../../engine/random.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";
 import { sameLayers, withoutHeads } from "../analysis/head-gate.js";
 import { groupOf } from "../analysis/head-weights.js";
 import { questionedLists } from "../analysis/questioned-lists.js";
+import { extraLosses, type Removed, withSets } from "../analysis/random-sets.js";
 import {
   type Accuracies,
   accuracies,
@@ -177,13 +178,18 @@ export const claims: readonly Claim<Evidence>[] = [
     measure: "mean distance of attention in tokens, positional heads minus random ones of the same layers",
     rule: positiveRule("5 tokens"),
     revised: drawnAnew("16.9 [12.8, 20.5]"),
-    judge: (evidence) => {
-      const { positional, "random, same layers": random } = evidence.distances;
+    judge: ({ distances, seed, resamples }) => {
+      const { positional, "random, same layers": random } = distances;
       const [own] = positional;
-      const interval = withSets(evidence, [own.length], ([texts], sets) => {
-        const others = sets.map((set) => mean(texts.map((text) => random[set][text])));
-        return mean(texts.map((text) => own[text])) - mean(others);
-      });
+      const interval = withSets(
+        [own.length],
+        random.length,
+        ([texts], sets) => {
+          const others = sets.map((set) => mean(texts.map((text) => random[set][text])));
+          return mean(texts.map((text) => own[text])) - mean(others);
+        },
+        { seed, resamples },
+      );
       return { ...interval, outcome: expectPositive(interval, 5) };
     },
   },
@@ -195,9 +201,9 @@ export const claims: readonly Claim<Evidence>[] = [
     rule: `${positiveRule("0.05")} ${answeredRule}`,
     revised: drawnAnew("0.565 [0.457, 0.672]"),
     judge: (evidence) => {
-      const units = unitsWithout(evidence, "context");
-      const interval = withSets(evidence, [units.length], ([lists], sets) => extra(evidence, "context", lists, sets));
-      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, units);
+      const context = removedFor(evidence, "context");
+      const interval = extraLosses([context], ([loss]) => loss, evidence);
+      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, context.own);
     },
   },
   {
@@ -208,39 +214,18 @@ export const claims: readonly Claim<Evidence>[] = [
     rule: `${positiveRule("0.05")} ${answeredRule}`,
     revised: drawnAnew("0.45 [0.328, 0.57]"),
     judge: (evidence) => {
-      const units = tasks.map((task) => unitsWithout(evidence, task));
-      const sizes = units.map((of) => of.length);
-      const interval = withSets(evidence, sizes, (drawn, sets) => {
-        const [context, text] = tasks.map((task, i) => extra(evidence, task, drawn[i], sets));
-        return context - text;
-      });
-      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, ...units);
+      const both = tasks.map((task) => removedFor(evidence, task));
+      const interval = extraLosses(both, ([context, text]) => context - text, evidence);
+      return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, ...both.map(({ own }) => own));
     },
   },
 ];
 
-/** Accuracies without positional heads. */
-const unitsWithout = ({ costs: { positional } }: Evidence, task: Task): readonly Unit[] => positional[0][task];
-
-/** Relative loss without positional heads, less that without random ones: of these units and sets. */
-function extra({ costs: of }: Evidence, task: Task, units: readonly number[], sets: readonly number[]): number {
-  const lost = (set: Readonly<Record<Task, readonly Unit[]>>) => relativeLoss(units.map((unit) => set[task][unit]));
-  return lost(of.positional[0]) - mean(sets.map((set) => lost(of["random, same layers"][set])));
-}
-
-/** Over units of one or two kinds and the random sets, all of them resampled. `n` counts units. */
-function withSets(
-  { seed, resamples, costs: of }: Evidence,
-  sizes: readonly number[],
-  statistic: (units: readonly (readonly number[])[], sets: readonly number[]) => number,
-): Interval {
-  const indices = [...sizes, of["random, same layers"].length].map((n) => Array.from({ length: n }, (_, i) => i));
-  const drawn = bootstrapGroups(indices, (groups) => statistic(groups.slice(0, -1), groups[groups.length - 1]), {
-    seed,
-    resamples,
-  });
-  return { ...drawn, n: Math.min(...sizes) };
-}
+/** Accuracies without positional heads, and without the random ones. */
+const removedFor = ({ costs: of }: Evidence, task: Task): Removed => ({
+  own: of.positional[0][task],
+  random: of["random, same layers"].map((set) => set[task]),
+});
 
 export const rotaryHeads: Experiment<Parameters, Evidence> = {
   id: "rotary-heads",
