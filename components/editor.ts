@@ -16,6 +16,8 @@ type SyntaxNode = ReturnType<typeof syntaxTree>["topNode"];
 export interface EditorOptions {
   readonly label: string;
   readonly text: string;
+  /** What is wrong with a text by its grammar alone. */
+  readonly lint?: (view: EditorView) => Diagnostic[];
   /** Ctrl or Cmd with Enter. */
   readonly onRun: () => void;
 }
@@ -48,8 +50,10 @@ export class Editor {
   readonly #view: EditorView;
   /** What was last put here by the page, and not by the reader. */
   #given: string;
+  /** What the page marked in a text: it stands as long as that text does. */
+  #marked: { readonly doc?: Text; readonly diagnostics: readonly Diagnostic[] } = { diagnostics: [] };
 
-  constructor({ label, text, onRun }: EditorOptions, language: Extension) {
+  constructor({ label, text, lint = () => [], onRun }: EditorOptions, language: Extension) {
     this.#given = text;
     const run = () => {
       onRun();
@@ -77,6 +81,7 @@ export class Editor {
         syntaxHighlighting(colours),
         look,
         language,
+        linter((view) => [...lint(view), ...(view.state.doc === this.#marked.doc ? this.#marked.diagnostics : [])]),
       ],
     });
     this.element = element("div", { class: "editor" }, this.#view.dom);
@@ -130,7 +135,9 @@ export class Editor {
     this.#mark([{ from, to, severity: "error", message }]);
   }
 
+  /** The linter, which runs some time after a change, would take away what it does not know of. */
   #mark(diagnostics: readonly Diagnostic[]): void {
+    this.#marked = { doc: this.#view.state.doc, diagnostics };
     this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
   }
 }
@@ -168,5 +175,5 @@ export function queryEditor(options: EditorOptions, tables: readonly TableInfo[]
 
 /** An editor of JSON that marks what does not parse. */
 export function jsonEditor(options: EditorOptions): Editor {
-  return new Editor(options, [json(), linter(jsonParseLinter())]);
+  return new Editor({ ...options, lint: jsonParseLinter() }, json());
 }
