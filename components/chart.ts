@@ -142,7 +142,7 @@ export class Chart {
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.background("#ffffff");
     try {
-      return await (type === "svg" ? svgOf(view, caption) : pngOf(view));
+      return await (type === "svg" ? svgOf(view, millimetres, caption) : pngOf(view, millimetres));
     } finally {
       view.finalize();
     }
