@@ -117,6 +117,10 @@ test("a dark page prints light, with its charts", async () => {
   expect(await page.locator("html").evaluate((root) => getComputedStyle(root).backgroundColor)).toBe(
     "rgb(252, 252, 250)",
   );
+  // No wider than the paper, which would shrink its letters.
+  const width = () => figure.locator("svg.marks").evaluate((svg) => Number(svg.getAttribute("width")));
+  expect(await width()).toBeLessThanOrEqual(640);
   await page.emulateMedia({ media: "screen" });
   await expect.poll(() => label.getAttribute("fill")).toBe(dark);
+  expect(await width()).toBeGreaterThan(900);
 });
