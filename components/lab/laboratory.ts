@@ -12,7 +12,7 @@ import { selfCheck, tolerated } from "../../engine/self-check.js";
 import type { ByteSource } from "../../engine/source.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { openWasm } from "../devices/wasm.js";
-import { openWebgpu } from "../devices/webgpu.js";
+import { findAdapter, openWebgpu } from "../devices/webgpu.js";
 import { number } from "../format.js";
 import { type Addresses, deliver, droppedSource, type OnProgress } from "./delivery.js";
 import { type HeadValues, headValues, statisticsRequest } from "./head-metrics.js";
@@ -170,10 +170,15 @@ export class Laboratory {
     };
   }
 
+  /** Why WebGPU is not used, before it is tried. */
+  async outlook(): Promise<string> {
+    return findAdapter().then(() => "WebGPU is there to be tried.", notUsed);
+  }
+
   /** Tries the graphics processor with the text in view, and moves the model there where it is right and faster. */
   async accelerate(milliseconds: number): Promise<Acceleration> {
     const { model, tokenizer } = this.#opened();
-    const stays = (reason: string) => ({ used: false, sentence: `WebGPU is not used: ${reason}.` });
+    const stays = (reason: unknown) => ({ used: false, sentence: notUsed(reason) });
     try {
       const backend = await openWebgpu();
       const error = await selfCheck(backend);
@@ -190,7 +195,7 @@ export class Laboratory {
       const right = `largest error in its self-check ${number(error, 1)}`;
       return { used: true, sentence: `WebGPU, ${backend.description.adapter}; ${right}; ${speed}.` };
     } catch (error) {
-      return stays(error instanceof Error ? error.message.replace(/\.$/, "") : String(error));
+      return stays(error);
     }
   }
 
@@ -269,6 +274,11 @@ export class Laboratory {
 async function openChecked(): Promise<{ backend: Backend; check: number }> {
   const backend = openWasm();
   return { backend, check: await selfCheck(backend) };
+}
+
+function notUsed(reason: unknown): string {
+  const why = reason instanceof Error ? reason.message.replace(/\.$/, "") : String(reason);
+  return `WebGPU is not used: ${why}.`;
 }
 
 function deviceSentence({ description }: Backend, check: number): string {
