@@ -101,15 +101,15 @@ export class Laboratory {
   #running = new AbortController();
 
   async open(addresses: Addresses, progress: OnProgress): Promise<Opened> {
-    return this.#load(await deliver(addresses, progress));
+    return this.#load(await deliver(addresses, progress), { isVerified: true });
   }
 
   /** A folder of the reader's, by the names of its files. */
   async openFiles(name: string, files: ReadonlyMap<string, File>): Promise<Opened> {
-    return this.#load(droppedSource(name, files));
+    return this.#load(droppedSource(name, files), { isVerified: false });
   }
 
-  async #load(source: ByteSource): Promise<Opened> {
+  async #load(source: ByteSource, { isVerified }: { readonly isVerified: boolean }): Promise<Opened> {
     const [checkpoint, tokenizer, { backend, check }] = await Promise.all([
       openCheckpoint(source),
       openTokenizer(source),
@@ -121,6 +121,10 @@ export class Laboratory {
       );
     }
     const model = await Model.load(checkpoint, backend);
+    if (!isVerified && !(await computesNumbers(model))) {
+      await model.release();
+      throw new UserError(`${source.name}: what this model computes is beyond what float32 can hold.`);
+    }
     await this.#subject?.model.release();
     this.#subject = { model, tokenizer };
     this.#before = undefined;
@@ -274,6 +278,12 @@ export class Laboratory {
 async function openChecked(): Promise<{ backend: Backend; check: number }> {
   const backend = openWasm();
   return { backend, check: await selfCheck(backend) };
+}
+
+/** Whether it computes numbers: all that is shown of a model that does not would look merely empty. */
+async function computesNumbers(model: Model): Promise<boolean> {
+  const { logits } = await model.forward({ ids: Int32Array.of(0) }, { logits: "last" });
+  return logits?.data.every(Number.isFinite) ?? false;
 }
 
 function notUsed(reason: unknown): string {
