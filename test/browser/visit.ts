@@ -79,7 +79,7 @@ export function overflow(page: Page): Promise<number> {
 export function cutTexts(page: Page): Promise<string[]> {
   return page.locator("main svg.marks").evaluateAll((charts) =>
     charts.flatMap((chart) => {
-      const frame = chart.getBoundingClientRect();
+      const frame = (chart.closest(".chart") ?? chart).getBoundingClientRect();
       return [...chart.querySelectorAll("text:not([opacity='0'])")].flatMap((text) => {
         const { left, right, top, bottom, width } = text.getBoundingClientRect();
         const over = Math.max(frame.left - left, right - frame.right, frame.top - top, bottom - frame.bottom);
