@@ -39,8 +39,8 @@ export async function benchmarkTable(): Promise<Uint8Array> {
     error: one.error,
   }));
   encoder.append(batch(measurements, rows).rows);
-  const { date, device, driver, versions, ceilings } = benchmark;
+  const { device, measurements: _, ...others } = benchmark;
   const title = `Benchmarks on one ${device}`;
-  const passport = { key: sha256(text), date, experiment: "benchmarks", title, device, driver, versions, ceilings };
+  const passport = { key: sha256(text), experiment: "benchmarks", title, ...others, device: { name: device } };
   return encoder.finish(new Map([["passport", JSON.stringify(passport)]]));
 }
