@@ -7,7 +7,7 @@ import type { Unit } from "./chart.js";
 import type { Row } from "./database.js";
 import type { FigureOptions } from "./figure.js";
 import { count, number, percent } from "./format.js";
-import { estimates } from "./specs.js";
+import { estimates, labelRoom } from "./specs.js";
 
 /** What a page adds to show it. */
 type Shown = Omit<FigureOptions, "db" | "height">;
@@ -39,7 +39,7 @@ export function columnAgreement(experiment: string): Shown {
       ORDER BY drawn DESC, name
       LIMIT ${DRAWN}`,
     params: { experiment },
-    spec: ({ rows }) => dots(rows),
+    spec: ({ rows, width }) => dots(rows, width),
     note: `Largest difference of each column, divided by what is tolerated there: what it declares, or 0.0001 of the value or of 1, whichever is larger. Columns that are equal in every value stand at the left edge. Names and whole numbers have to be equal: a column of them is drawn only where it is not, at the right edge, as is one with rows that only one of the results has. At most ${DRAWN} columns are drawn, the farthest apart first.`,
   };
 }
@@ -148,7 +148,7 @@ function aboutClaims(rows: readonly Row[]): string {
 const apart = ({ distance }: Row) => Math.abs(Number(distance ?? 0));
 
 /** A dot per column on a logarithmic axis, and a rule at what is tolerated. */
-function dots(rows: readonly Row[]): Unit {
+function dots(rows: readonly Row[], width: number): Unit {
   const farthest = Math.max(...rows.map(({ drawn }) => Number(drawn)));
   const names = rows.map(({ name }) => String(name));
   const fields = ["name", "place", "stored", "again", "absolute", "share"];
@@ -167,7 +167,7 @@ function dots(rows: readonly Row[]): Unit {
             type: "nominal",
             title: null,
             sort: names,
-            axis: { labelLimit: 220, grid: true, tickBand: "extent" },
+            axis: { labelLimit: labelRoom(width), grid: true, tickBand: "extent" },
           },
           x: {
             field: "drawn",

@@ -12,7 +12,7 @@ import { element } from "./element.js";
 import { cell } from "./format.js";
 import type { Mode } from "./palette.js";
 import { type Caption, FONT, PIXELS, pngOf, svgOf } from "./picture.js";
-import { mode, onModeChange } from "./theme.js";
+import { mode, onModeChange, widthHere } from "./theme.js";
 
 /** What a spec can depend on besides its rows' values. */
 export interface Surroundings {
@@ -142,7 +142,7 @@ export class Chart {
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.background("#ffffff");
     try {
-      return await (type === "svg" ? svgOf(view, caption) : pngOf(view));
+      return await (type === "svg" ? svgOf(view, millimetres, caption) : pngOf(view, millimetres));
     } finally {
       view.finalize();
     }
@@ -150,7 +150,7 @@ export class Chart {
 
   /** The Vega-Lite that is drawn, without data. */
   get unit(): Unit {
-    return this.#resolve({ width: this.#width || 640, mode: mode() });
+    return this.#resolve({ width: widthHere(this.#width || 640), mode: mode() });
   }
 
   dispose(): void {
@@ -174,9 +174,10 @@ export class Chart {
   #draw(): void {
     if (this.#width === 0 || !this.#spec) return; // Not on the page yet, or without rows: there will be another call.
     const of = mode();
+    const width = widthHere(this.#width);
     const unit = this.unit;
     const renderer = this.#rows.length > CANVAS_ABOVE ? "canvas" : "svg";
-    const drawn = JSON.stringify([unit, this.#width, of, renderer]);
+    const drawn = JSON.stringify([unit, width, of, renderer]);
     if (drawn === this.#drawn && this.#view) {
       this.#view
         .change(
@@ -190,7 +191,7 @@ export class Chart {
     }
     // The chart's own element carries the text for screen readers; Vega's thousands of labelled marks would bury it.
     const host = element("div", { "aria-hidden": "true" });
-    const view = viewOf(unit, this.#rows, { width: this.#width, height: this.#height, mode: of });
+    const view = viewOf(unit, this.#rows, { width, height: this.#height, mode: of });
     for (const [name, value] of this.#signals) view.signal(name, value);
     view.renderer(renderer).tooltip(tooltip.call).initialize(host).hover();
     view.addEventListener("click", (_event, item) => {

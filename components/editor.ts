@@ -16,6 +16,8 @@ type SyntaxNode = ReturnType<typeof syntaxTree>["topNode"];
 export interface EditorOptions {
   readonly label: string;
   readonly text: string;
+  /** What is wrong with a text by its grammar alone. */
+  readonly lint?: (view: EditorView) => Diagnostic[];
   /** Ctrl or Cmd with Enter. */
   readonly onRun: () => void;
 }
@@ -48,15 +50,10 @@ export class Editor {
   readonly #view: EditorView;
   /** What was last put here by the page, and not by the reader. */
   #given: string;
-  /** What the page has marked, and in which text. */
+  /** What the page marked in a text: it stands as long as that text does. */
   #marked: { readonly doc?: Text; readonly diagnostics: readonly Diagnostic[] } = { diagnostics: [] };
 
-  /** @param grammar finds mistakes as the reader writes; the page's marks stay beside them */
-  constructor(
-    { label, text, onRun }: EditorOptions,
-    language: Extension,
-    grammar?: (view: EditorView) => readonly Diagnostic[],
-  ) {
+  constructor({ label, text, lint = () => [], onRun }: EditorOptions, language: Extension) {
     this.#given = text;
     const run = () => {
       onRun();
@@ -84,7 +81,7 @@ export class Editor {
         syntaxHighlighting(colours),
         look,
         language,
-        grammar ? linter((view) => [...grammar(view), ...this.#marksOf(view.state.doc)]) : [],
+        linter((view) => [...lint(view), ...(view.state.doc === this.#marked.doc ? this.#marked.diagnostics : [])]),
       ],
     });
     this.element = element("div", { class: "editor" }, this.#view.dom);
@@ -138,10 +135,7 @@ export class Editor {
     this.#mark([{ from, to, severity: "error", message }]);
   }
 
-  #marksOf(doc: Text): readonly Diagnostic[] {
-    return this.#marked.doc === doc ? this.#marked.diagnostics : [];
-  }
-
+  /** The linter, which runs some time after a change, would take away what it does not know of. */
   #mark(diagnostics: readonly Diagnostic[]): void {
     this.#marked = { doc: this.#view.state.doc, diagnostics };
     this.#view.dispatch(setDiagnostics(this.#view.state, diagnostics));
@@ -181,5 +175,5 @@ export function queryEditor(options: EditorOptions, tables: readonly TableInfo[]
 
 /** An editor of JSON that marks what does not parse. */
 export function jsonEditor(options: EditorOptions): Editor {
-  return new Editor(options, json(), jsonParseLinter());
+  return new Editor({ ...options, lint: jsonParseLinter() }, json());
 }

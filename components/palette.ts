@@ -57,6 +57,15 @@ const FIXED: Readonly<Record<string, number>> = {
   "evicted 50 %": 1,
   "evicted 75 %": 2,
   "evicted 90 %": 3,
+  kernels: 0,
+  "kernels, float32": 0,
+  "kernels, float16": 2,
+  "kernels, with statistics": 0,
+  "PyTorch eager": 1,
+  "PyTorch eager, float32": 1,
+  "PyTorch eager, bfloat16": 4,
+  "PyTorch eager, with statistics": 1,
+  "PyTorch SDPA, without": 3,
 };
 
 /** A colour for each name, in order: fixed names first, the others take what is left. */

@@ -86,7 +86,7 @@ function claimsSpec(width: number, rows: readonly Row[]): Unit {
     spacing: 8,
     resolve: { scale: { x: "independent" } },
     spec: {
-      width: width - 30,
+      width: width - 48, // the last label of an axis reaches beyond it
       height: 26,
       layer: [
         {

@@ -17,14 +17,13 @@ export interface Caption {
   readonly description: string;
 }
 
-/** The drawing of a view, whose pixels become millimetres, with what it shows as text inside. */
-export async function svgOf(view: View, { title, description }: Caption): Promise<Blob> {
+/** The drawing of a view, enlarged to its width, with what it shows as text inside. */
+export async function svgOf(view: View, millimetres: number, { title, description }: Caption): Promise<Blob> {
   const drawn = new DOMParser().parseFromString(await view.toSVG(), "image/svg+xml");
   const svg = drawn.documentElement;
-  for (const side of ["width", "height"]) {
-    const pixels = Number(svg.getAttribute(side));
-    svg.setAttribute(side, `${(pixels / PIXELS).toFixed(2)}mm`);
-  }
+  const [width, height] = ["width", "height"].map((side) => Number(svg.getAttribute(side)));
+  svg.setAttribute("width", `${millimetres}mm`);
+  svg.setAttribute("height", `${((millimetres * height) / width).toFixed(2)}mm`);
   const texts = Object.entries({ title, desc: description }).map(([name, text]) => {
     const node = drawn.createElementNS("http://www.w3.org/2000/svg", name);
     node.textContent = text;
@@ -35,8 +34,9 @@ export async function svgOf(view: View, { title, description }: Caption): Promis
 }
 
 /** @throws {Error} where the browser has no room for so many pixels */
-export async function pngOf(view: View): Promise<Blob> {
-  const canvas = await view.toCanvas(RESOLUTION / 96);
+export async function pngOf(view: View, millimetres: number): Promise<Blob> {
+  const { width } = await view.toCanvas(1);
+  const canvas = await view.toCanvas(((millimetres / 25.4) * RESOLUTION) / width);
   const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
   if (!blob) throw new Error("The chart is too large for a PNG.");
   return withResolution(new Uint8Array(await blob.arrayBuffer()));

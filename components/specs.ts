@@ -242,6 +242,9 @@ export interface EstimatesOptions {
   readonly series?: FieldOptions;
 }
 
+/** Pixels for the names beside a plot that is to stay wide enough to be read. */
+export const labelRoom = (width: number): number => Math.min(220, Math.round(width * 0.42));
+
 /** Horizontal estimates with intervals: a dot and a whisker for each category. */
 export function estimates({ category, value, low, high, series }: EstimatesOptions): Spec {
   return (surroundings) => {
@@ -258,7 +261,7 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
       type: "nominal",
       title: category.title ?? null,
       sort: distinct(rows, category.field),
-      axis: { labelLimit: 220, grid: true, tickBand: "extent" },
+      axis: { labelLimit: labelRoom(surroundings.width), grid: true, tickBand: "extent" },
     };
     return {
       layer: [

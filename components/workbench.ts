@@ -179,6 +179,7 @@ export class Workbench {
   }
 
   #edit(edits: Edits): void {
+    this.#status.textContent = "Running …";
     this.#options.onEdit({ ...this.#shown?.edits, ...edits });
   }
 }

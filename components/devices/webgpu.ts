@@ -3,17 +3,23 @@ import { UserError } from "../../engine/errors.js";
 import { GpuDecoder } from "../../engine/kernels/fused.js";
 import { sessionSource } from "./session.js";
 
+/** Asks for a graphics processor, and loads nothing. @throws {UserError} saying what this browser lacks */
+export async function findAdapter(): Promise<GPUAdapter> {
+  if (!navigator.gpu) throw new UserError("this browser offers no WebGPU");
+  if (!("Suspending" in WebAssembly)) throw new UserError("this browser lacks JavaScript Promise Integration");
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new UserError("this browser finds no graphics processor that it trusts");
+  if (adapter.info.isFallbackAdapter) throw new UserError("it is no graphics processor here but software");
+  return adapter;
+}
+
 /**
  * The reader's graphics processor. ONNX Runtime comes in the build for JavaScript Promise Integration, whose module is
  * small enough for every static host; browsers without that stay with WebAssembly.
  * @throws {UserError} saying what this browser lacks
  */
 export async function openWebgpu(): Promise<Backend> {
-  if (!navigator.gpu) throw new UserError("this browser offers no WebGPU");
-  if (!("Suspending" in WebAssembly)) throw new UserError("this browser lacks JavaScript Promise Integration");
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  if (!adapter) throw new UserError("this browser finds no graphics processor that it trusts");
-  if (adapter.info.isFallbackAdapter) throw new UserError("it is no graphics processor here but software");
+  const adapter = await findAdapter();
   const device = await adapter.requestDevice({
     requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(wantedLimits.map((limit) => [limit, adapter.limits[limit]])),

@@ -12,6 +12,7 @@ export interface Methods {
   open: { args: [Addresses]; result: Opened };
   openFiles: { args: [string, ReadonlyMap<string, File>]; result: Opened };
   run: { args: [string, Settings, HeadPlace]; result: Run };
+  outlook: { args: []; result: string };
   accelerate: { args: [number]; result: Acceleration };
   look: { args: [HeadPlace]; result: undefined };
   row: { args: [number, Shading]; result: { readonly attention: Float32Array; readonly shades: Float32Array } };

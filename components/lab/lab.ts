@@ -32,7 +32,8 @@ class Lab {
   readonly #status = element("p", { class: "note", role: "status" });
   readonly #progress = element("progress", { "aria-label": "Model loaded", max: 1, value: 0 });
   readonly #problem = element("p", { class: "figure-message", role: "alert", hidden: true });
-  readonly #device = element("span", { role: "status" });
+  /** What there is to say of WebGPU. */
+  readonly #device = element("p", { class: "note", role: "status" });
   readonly #speed = element("p", { class: "note" });
   readonly #summary = element("div", { "aria-live": "polite" }, summaryOf());
   readonly #looks = element("p", { class: "claim" });
@@ -116,11 +117,12 @@ class Lab {
         this.#status,
         this.#progress,
         this.#speed,
+        this.#device,
         element(
           "details",
           {},
           element("summary", {}, "Another device or model"),
-          element("p", { class: "lab-buttons" }, faster, this.#device),
+          element("p", { class: "lab-buttons" }, faster),
           element(
             "label",
             { for: folder.id },
@@ -192,7 +194,7 @@ class Lab {
     this.#device.textContent = "Loading, checking and timing it …";
     await this.#try(async () => {
       const { used, sentence } = await this.#caller.call("accelerate", [run.milliseconds]);
-      this.#device.textContent = sentence;
+      this.#device.textContent = used ? "" : sentence;
       if (used && this.#opened) this.#describe({ ...this.#opened, device: sentence });
       await this.#compute();
     });
@@ -202,8 +204,10 @@ class Lab {
     this.#opened = opened;
     this.#place = { layer: Math.min(3, opened.layers - 1), head: 0 };
     this.#progress.hidden = true;
-    this.#device.textContent = "";
     this.#describe(opened);
+    this.#try(async () => {
+      this.#device.textContent = await this.#caller.call("outlook", []);
+    });
   }
 
   #describe({ name, family, layers, heads, device }: Opened): void {

@@ -12,7 +12,7 @@ import { selfCheck, tolerated } from "../../engine/self-check.js";
 import type { ByteSource } from "../../engine/source.js";
 import { openTokenizer, type Tokenizer } from "../../engine/tokenizer.js";
 import { openWasm } from "../devices/wasm.js";
-import { openWebgpu } from "../devices/webgpu.js";
+import { findAdapter, openWebgpu } from "../devices/webgpu.js";
 import { number } from "../format.js";
 import { type Addresses, deliver, droppedSource, type OnProgress } from "./delivery.js";
 import { type HeadValues, headValues, statisticsRequest } from "./head-metrics.js";
@@ -101,15 +101,15 @@ export class Laboratory {
   #running = new AbortController();
 
   async open(addresses: Addresses, progress: OnProgress): Promise<Opened> {
-    return this.#load(await deliver(addresses, progress));
+    return this.#load(await deliver(addresses, progress), { isVerified: true });
   }
 
   /** A folder of the reader's, by the names of its files. */
   async openFiles(name: string, files: ReadonlyMap<string, File>): Promise<Opened> {
-    return this.#load(droppedSource(name, files));
+    return this.#load(droppedSource(name, files), { isVerified: false });
   }
 
-  async #load(source: ByteSource): Promise<Opened> {
+  async #load(source: ByteSource, { isVerified }: { readonly isVerified: boolean }): Promise<Opened> {
     const [checkpoint, tokenizer, { backend, check }] = await Promise.all([
       openCheckpoint(source),
       openTokenizer(source),
@@ -121,6 +121,10 @@ export class Laboratory {
       );
     }
     const model = await Model.load(checkpoint, backend);
+    if (!isVerified && !(await computesNumbers(model))) {
+      await model.release();
+      throw new UserError(`${source.name}: what this model computes is beyond what float32 can hold.`);
+    }
     await this.#subject?.model.release();
     this.#subject = { model, tokenizer };
     this.#before = undefined;
@@ -170,10 +174,15 @@ export class Laboratory {
     };
   }
 
+  /** Why WebGPU is not used, before it is tried. */
+  async outlook(): Promise<string> {
+    return findAdapter().then(() => "WebGPU is there to be tried.", notUsed);
+  }
+
   /** Tries the graphics processor with the text in view, and moves the model there where it is right and faster. */
   async accelerate(milliseconds: number): Promise<Acceleration> {
     const { model, tokenizer } = this.#opened();
-    const stays = (reason: string) => ({ used: false, sentence: `WebGPU is not used: ${reason}.` });
+    const stays = (reason: unknown) => ({ used: false, sentence: notUsed(reason) });
     try {
       const backend = await openWebgpu();
       const error = await selfCheck(backend);
@@ -190,7 +199,7 @@ export class Laboratory {
       const right = `largest error in its self-check ${number(error, 1)}`;
       return { used: true, sentence: `WebGPU, ${backend.description.adapter}; ${right}; ${speed}.` };
     } catch (error) {
-      return stays(error instanceof Error ? error.message.replace(/\.$/, "") : String(error));
+      return stays(error);
     }
   }
 
@@ -269,6 +278,17 @@ export class Laboratory {
 async function openChecked(): Promise<{ backend: Backend; check: number }> {
   const backend = openWasm();
   return { backend, check: await selfCheck(backend) };
+}
+
+/** Whether it computes numbers: all that is shown of a model that does not would look merely empty. */
+async function computesNumbers(model: Model): Promise<boolean> {
+  const { logits } = await model.forward({ ids: Int32Array.of(0) }, { logits: "last" });
+  return logits?.data.every(Number.isFinite) ?? false;
+}
+
+function notUsed(reason: unknown): string {
+  const why = reason instanceof Error ? reason.message.replace(/\.$/, "") : String(reason);
+  return `WebGPU is not used: ${why}.`;
 }
 
 function deviceSentence({ description }: Backend, check: number): string {

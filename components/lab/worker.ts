@@ -25,6 +25,8 @@ function perform(call: Call, progress: (done: number, total: number) => void): P
       return laboratory.openFiles(...call.args);
     case "run":
       return laboratory.run(...call.args);
+    case "outlook":
+      return laboratory.outlook();
     case "accelerate":
       return laboratory.accelerate(...call.args);
     case "look":

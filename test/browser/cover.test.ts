@@ -1,7 +1,7 @@
 /**
  * Pages on a phone and on a tablet, with each theme and each place that a host may give them among the cases (on a desk:
  * pages.test.ts); the whole product with `npm run test:full`. On all of them: no failed request, no message, nothing off
- * the machine, nothing that jumps or that is wider than the screen, and no fault that axe finds on a phone.
+ * the machine, nothing that jumps, is cut off or is wider than the screen, and no fault that axe finds on a phone.
  */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -9,7 +9,7 @@ import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import { type Case, caseOf, covered, everyCase, widths } from "./cases.js";
 import { launchChromium } from "./chromium.js";
-import { marks, overflow, screenshot, violations, visitCase } from "./visit.js";
+import { cutTexts, marks, overflow, screenshot, violations, visitCase } from "./visit.js";
 
 const pairwise = covered.flatMap((page) => widths.map((width) => caseOf(page, width)));
 const onDesk = widths[widths.length - 1];
@@ -36,6 +36,7 @@ test.each(full ? everyCase : pairwise.filter(({ width }) => width !== onDesk))(
     try {
       expect(await largestShift(page)).toBeLessThanOrEqual(0.05);
       expect(await overflow(page)).toBe(0);
+      expect(await cutTexts(page)).toEqual([]);
       const range = page.locator("main .control input[type=range]").first();
       if (await range.count()) await range.press("ArrowLeft"); // answers without a network
       await page.waitForFunction(() => document.querySelectorAll("main [aria-busy=true]").length === 0);

@@ -140,9 +140,11 @@ test("nothing failed, complained or left this machine", () => {
 
 test("WebGPU that is not there, or is software, is a reason, and the model stays where it is", async () => {
   const { page } = desk;
+  const said = page.locator(".lab-input [role=status]", { hasText: /^WebGPU is not used: (this browser|it is)/ });
+  await said.waitFor();
   await page.getByText("Another device or model").click();
   await page.getByRole("button", { name: "Try WebGPU" }).click();
-  await page.locator(".lab-buttons [role=status]", { hasText: /^WebGPU is not used: (this browser|it is)/ }).waitFor();
+  await said.waitFor();
   await result(page);
   expect(Math.abs((await shown("entropy")) - (await expected()).entropy)).toBeLessThan(1e-4);
 });

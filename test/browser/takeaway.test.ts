@@ -61,6 +61,21 @@ test.each([85, 120, 180])("pictures are %s mm wide, in print as in vectors", asy
   expect(perMetre).toBeGreaterThan(300 / 0.0254);
 });
 
+/** A map has cells of a width of its own, and small multiples as many columns as fit. */
+test.each(["heads", "layers"])("the pictures of #%s, too", async (id) => {
+  const other = page.locator(`#${id}`);
+  await other.locator(".figure-data > summary").click();
+  await other.locator(".downloads select").selectOption({ label: "180 mm" });
+  const save = async (name: string) => {
+    const [file] = await Promise.all([page.waitForEvent("download"), other.getByRole("button", { name }).click()]);
+    return readFile(await file.path());
+  };
+  const svg = (await save("SVG")).toString("utf8");
+  expect(Math.abs(Number(svg.match(/<svg [^>]*width="([\d.]+)mm"/)?.[1]) - 180)).toBeLessThan(0.3);
+  const png = await save("PNG");
+  expect(Math.abs((1000 * png.readUInt32BE(16)) / png.readUInt32BE(41) - 180)).toBeLessThan(0.3);
+});
+
 test("the Arrow file holds the rows drawn, the query, and the passports", async () => {
   const table = tableFromIPC(await download("Arrow"));
   const lines = (await download("CSV")).toString("utf8").trimEnd().split("\r\n");
@@ -102,6 +117,10 @@ test("a dark page prints light, with its charts", async () => {
   expect(await page.locator("html").evaluate((root) => getComputedStyle(root).backgroundColor)).toBe(
     "rgb(252, 252, 250)",
   );
+  // No wider than the paper, which would shrink its letters.
+  const width = () => figure.locator("svg.marks").evaluate((svg) => Number(svg.getAttribute("width")));
+  expect(await width()).toBeLessThanOrEqual(640);
   await page.emulateMedia({ media: "screen" });
   await expect.poll(() => label.getAttribute("fill")).toBe(dark);
+  expect(await width()).toBeGreaterThan(900);
 });

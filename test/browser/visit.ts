@@ -75,6 +75,20 @@ export function overflow(page: Page): Promise<number> {
   return page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 }
 
+/** Texts of charts that reach over the edge of their chart, which cuts them off. */
+export function cutTexts(page: Page): Promise<string[]> {
+  return page.locator("main svg.marks").evaluateAll((charts) =>
+    charts.flatMap((chart) => {
+      const frame = (chart.closest(".chart") ?? chart).getBoundingClientRect();
+      return [...chart.querySelectorAll("text:not([opacity='0'])")].flatMap((text) => {
+        const { left, right, top, bottom, width } = text.getBoundingClientRect();
+        const over = Math.max(frame.left - left, right - frame.right, frame.top - top, bottom - frame.bottom);
+        return width > 0 && over > 2 ? [`${chart.closest(".figure")?.id}: ${text.textContent}`] : [];
+      });
+    }),
+  );
+}
+
 export const marks = "main svg.marks, main canvas.marks";
 
 /** Until every figure that the page's cells make is there and at rest, and the charts are the same in two looks. */

@@ -67,10 +67,12 @@ test.each([
   expect(await status()).toMatch(message);
 });
 
-test("a query that would never end is stopped", async () => {
-  await run(
+test("a query that would never end is said to run, and is stopped", async () => {
+  const running = run(
     "SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000000) c WHERE a.range + b.range = c.range",
   );
+  await figure.locator(".bench-status", { hasText: "Running …" }).waitFor();
+  await running;
   expect(await status()).toMatch(/stopped after 8 seconds/);
 });
 
