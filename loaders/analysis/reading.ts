@@ -60,15 +60,3 @@ export function whereAnswered(judgement: Judgement, ...tasks: readonly (readonly
 /** 1 − accuracy of the changed model ÷ accuracy of the whole one; NaN where that is 0. */
 export const relativeLoss = (units: readonly Unit[]): number =>
   1 - mean(units.map(({ cut }) => cut)) / mean(units.map(({ whole }) => whole));
-
-/** A unit, and its accuracy when something else is changed in the same way. */
-export interface Compared extends Unit {
-  readonly other: number;
-}
-
-export const compared = (units: readonly Unit[], others: readonly Unit[]): Compared[] =>
-  units.map((unit, i) => ({ ...unit, other: others[i].cut }));
-
-/** Relative loss by the change, less that by the other one. */
-export const extraLoss = (units: readonly Compared[]): number =>
-  relativeLoss(units) - relativeLoss(units.map(({ whole, other }) => ({ whole, cut: other })));

@@ -7,7 +7,7 @@
  *
  * Then, on texts other than those that chose it, the rotary pair with each head's largest dimension is removed from its
  * queries and likewise from its keys: its weights are set to 0, so that it adds nothing to any score. The same is done
- * to the pair next to it in frequency, to a random one, and to the one with the smallest dimension, which is the paper's
+ * to the pair next to it in frequency, to random ones, which are resampled too, and to the one with the smallest dimension, which is the paper's
  * control. Facts asked from a list test what is read from the context, next-token accuracy on running text what is known
  * without it. Texts, and lists, are the independent units.
  *
@@ -24,12 +24,11 @@ import { Random } from "../../engine/random.js";
 import { expectPositive, positiveRule } from "../analysis/expectation.js";
 import { type Dimensions, withoutDimensions } from "../analysis/head-weights.js";
 import { questionedLists } from "../analysis/questioned-lists.js";
+import { extraLosses } from "../analysis/random-sets.js";
 import {
   type Accuracies,
   accuracies,
   answeredRule,
-  compared,
-  extraLoss,
   relativeLoss,
   type Task,
   tasks,
@@ -53,8 +52,8 @@ const parameters = {
   questions: 6,
   /** A dimension is massive above this many times the mean of its head. */
   threshold: 5,
-  /** Random pairs are drawn as often as this, and the costs averaged. */
-  draws: 2,
+  /** Sets of random pairs. */
+  draws: 15,
   resamples: 2000,
   seed: 1,
 };
@@ -108,7 +107,8 @@ export interface Evidence extends Pick<Parameters, "seed" | "resamples"> {
   readonly slowness: readonly number[];
   /** Share of pairs of heads in a layer with their largest dimension in the same rotary pair, less the chance of it, by text. */
   readonly agreement: readonly number[];
-  readonly costs: Readonly<Record<Removal, Readonly<Record<Task, readonly Unit[]>>>>;
+  /** Accuracies without each set of pairs. There is one set, but of random ones. // sets */
+  readonly costs: Readonly<Record<Removal, readonly Readonly<Record<Task, readonly Unit[]>>[]>>;
 }
 
 const paper = "massive-values-qk";
@@ -187,7 +187,8 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "Without them, reading from the context suffers more than what is known without it.",
     measure: "relative loss of accuracy without the largest pairs: facts from a list minus next tokens of running text",
     rule: `${positiveRule("0.05")} ${answeredRule}`,
-    judge: ({ costs: { largest }, seed, resamples }) => {
+    judge: ({ costs: of, seed, resamples }) => {
+      const [largest] = of.largest;
       const gap = ([context, text]: readonly (readonly Unit[])[]) => relativeLoss(context) - relativeLoss(text);
       const interval = bootstrapGroups([largest.context, largest.text], gap, { seed, resamples });
       return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, largest.context, largest.text);
@@ -199,6 +200,8 @@ export const claims: readonly Claim<Evidence>[] = [
     statement: "It is these dimensions that matter, and not any.",
     measure: "relative loss of accuracy on facts from a list: without the largest pairs minus without random ones",
     rule: `${positiveRule("0.05")} ${answeredRule}`,
+    revised:
+      "With two random sets of pairs, and an interval over lists alone, this was −0.25 [−0.325, −0.171], not replicated, n = 24. In another experiment (rotary-heads) more sets gave values outside of such intervals; since then there are fifteen here too, and they are resampled with the lists.",
     judge: (evidence) => against(evidence, "random"),
   },
   {
@@ -212,9 +215,10 @@ export const claims: readonly Claim<Evidence>[] = [
 ];
 
 function against({ costs: of, seed, resamples }: Evidence, control: Removal) {
-  const units = compared(of.largest.context, of[control].context);
-  const interval = bootstrap(units, extraLoss, { seed, resamples });
-  return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, units);
+  const own = of.largest[0].context;
+  const others = { own, random: of[control].map(({ context }) => context) };
+  const interval = extraLosses([others], ([loss]) => loss, { seed, resamples });
+  return whereAnswered({ ...interval, outcome: expectPositive(interval, 0.05) }, own);
 }
 
 export const massiveValues: Experiment<Parameters, Evidence> = {
@@ -258,7 +262,7 @@ export const massiveValues: Experiment<Parameters, Evidence> = {
     for (const condition of conditions) yield batch(ratios, ratioRows(condition, sizes[condition], given));
 
     const whole = await accuracies(model, lists, held, advance);
-    const found = {} as Record<Removal, Record<Task, Unit[]>>;
+    const found = {} as Record<Removal, Record<Task, Unit[]>[]>;
     for (const removed of removals) {
       const runs: Accuracies[] = [];
       for (let draw = 0; draw < (removed === "random" ? draws : 1); ++draw) {
@@ -268,11 +272,14 @@ export const massiveValues: Experiment<Parameters, Evidence> = {
         runs.push(await accuracies(without, lists, held, advance));
         await without.release();
       }
-      found[removed] = { context: unitsOf("context", whole, runs), text: unitsOf("text", whole, runs) };
+      found[removed] = runs.map((of) => ({
+        context: unitsOf("context", whole, [of]),
+        text: unitsOf("text", whole, [of]),
+      }));
       yield batch(
         costs,
         tasks.map((task) => {
-          const of = found[removed][task];
+          const of = unitsOf(task, whole, runs);
           const { estimate, low, high } = bootstrap(of, relativeLoss, { seed, resamples });
           return { removed, task, accuracy: mean(of.map(({ cut }) => cut)), estimate, low, high };
         }),

@@ -58,6 +58,7 @@ export const positionalBias: Experiment<Parameters, Evidence> = {
     "token-aware-phase-attention",
   ],
   subject: "model",
+  resources: { cores: 2 }, // or it would take more than five minutes
   parameters,
   inputs: { lookups: "prompts/lookups.jsonl", texts: "prompts/texts.jsonl", haystack: "texts/heldout.jsonl" },
   tables: Object.values(tables),

@@ -93,6 +93,7 @@ export const sinks: Experiment<Parameters, Evidence> = {
   question: "Which tokens draw attention from everywhere, and is the model better or worse off for it?",
   papers: ["what-are-you-sinking", "hidden-attention-sinks-act", "l2-norm-kv-compression"],
   subject: "model",
+  resources: { cores: 2 }, // or it would take more than five minutes
   parameters,
   inputs: { texts: "prompts/texts.jsonl" },
   tables: Object.values(tables),

@@ -27,6 +27,8 @@ const evidence = (of: {
   readonly agreement: number;
   readonly largest: readonly [context: number, text: number];
   readonly others: number;
+  /** Facts without each random set; none: one set like the others. */
+  readonly random?: readonly number[];
 }): Evidence => ({
   seed: 1,
   resamples: 200,
@@ -35,10 +37,10 @@ const evidence = (of: {
   slowness: around(of.place),
   agreement: around(of.agreement),
   costs: {
-    largest: { context: units(0.8, of.largest[0]), text: units(0.4, of.largest[1]) },
-    "next in frequency": { context: units(0.8, of.others), text: units(0.4, 0.39) },
-    random: { context: units(0.8, of.others), text: units(0.4, 0.39) },
-    smallest: { context: units(0.8, 0.79), text: units(0.4, 0.39) },
+    largest: [{ context: units(0.8, of.largest[0]), text: units(0.4, of.largest[1]) }],
+    "next in frequency": [{ context: units(0.8, of.others), text: units(0.4, 0.39) }],
+    random: (of.random ?? [of.others]).map((cut) => ({ context: units(0.8, cut), text: units(0.4, 0.39) })),
+    smallest: [{ context: units(0.8, 0.79), text: units(0.4, 0.39) }],
   },
 });
 
@@ -48,6 +50,14 @@ describe("claims on massive values", () => {
     const found = judged(massiveValues, evidence(planted));
     for (const { id } of massiveValues.claims) expect(found[id].outcome, id).toBe("replicated");
     expect(found["context-suffers-more"].estimate).toBeCloseTo(0.875 - 0.05, 1);
+  });
+
+  test("know that random pairs could have been others", () => {
+    const planted = { ratio: 4, massive: 0.4, place: 0.9, agreement: 0.5, largest: [0.4, 0.38], others: 0.5 } as const;
+    const outcome = (random: readonly number[]) =>
+      judged(massiveValues, evidence({ ...planted, random }))["massive-matters-more-than-random"].outcome;
+    expect(outcome([0.5, 0.5, 0.5])).toBe("replicated");
+    expect(outcome([0.3, 0.4, 0.8])).toBe("mixed");
   });
 
   test("find none where queries and keys are like values, and no pair matters more", () => {
