@@ -54,15 +54,16 @@ export function separations(
       square += weights[key] ** 2 * gram[key * count + key] + 2 * weights[key] * along[key];
       for (let i = 0; i < keys; ++i) along[i] += weights[key] * gram[key * count + i];
     }
-    const distances = order.map((key) => {
+    const distances = new Float64Array(keys); // in the order
+    for (const [place, key] of order.entries()) {
       const own = weights[key] ** 2 * gram[key * count + key];
-      return Math.sqrt(Math.max(0, own - 2 * weights[key] * along[key] + square)); // below 0 by rounding only
-    });
-    const outside = distances.slice(size);
+      distances[place] = Math.sqrt(Math.max(0, own - 2 * weights[key] * along[key] + square)); // below 0 by rounding only
+    }
+    const outside = distances.subarray(size);
     const radius = outside.reduce((least, distance) => Math.min(least, distance), Number.POSITIVE_INFINITY);
     return {
       distance: outside.reduce((sum, distance) => sum + distance, 0),
-      separable: distances.slice(0, size).filter((distance) => distance < radius).length / size,
+      separable: distances.subarray(0, size).filter((distance) => distance < radius).length / size,
     };
   });
 }

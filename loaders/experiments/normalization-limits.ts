@@ -31,13 +31,13 @@ import type { Claim, Experiment, Outcome } from "../experiment.js";
 import { batch, table } from "../table.js";
 
 const parameters = {
-  documents: 24,
+  documents: 16,
   /** Contexts, rising: the last is the length of the texts. */
   lengths: [32, 64, 128, 256, 512],
   /** Rows at the end of each context. */
-  rows: 4,
+  rows: 2,
   /** Random selections of each row. */
-  draws: 4,
+  draws: 3,
   /** Level of the test that the critical N rests on. */
   alpha: 0.01,
   resamples: 2000,
@@ -279,6 +279,7 @@ export const normalizationLimits: Experiment<Parameters, Evidence> = {
     const tokens = Math.max(...lengths);
     const texts = documentsOf(inputs.texts, await context.tokenizer(), model, { ...given, tokens });
     const found: Record<Condition, Found[]> = { trained: [], "random tokens": [], "random weights": [] };
+    const gaussian: Pick<Found, "responses">[] = [];
     for (const [text, { id, ids }] of texts.entries()) {
       const random = new Random(seed * 1000 + text);
       const drawn = ids.map((token, at) => (at === 0 ? token : random.int(model.architecture.vocabulary)));
@@ -286,9 +287,12 @@ export const normalizationLimits: Experiment<Parameters, Evidence> = {
         signal.throwIfAborted();
         progress(text * conditions.length + which, texts.length * conditions.length, `${id}, ${condition}`);
         const read = { trained: ids, "random tokens": drawn, "random weights": ids }[condition];
-        found[condition].push(
-          measured(await rowsOf(condition === "random weights" ? control : model, read), given, random),
-        );
+        const of = await rowsOf(condition === "random weights" ? control : model, read);
+        const scores = lastScores(of, given);
+        found[condition].push({ heads: selectedBy(of, given, random), responses: responsesOf(scores, random) });
+        if (condition !== "trained") continue;
+        const likewise = scores.map((head) => head.map((row) => gaussianLike(row, random)));
+        gaussian.push({ responses: responsesOf(likewise, random) });
       }
     }
     const interval = (values: readonly number[]) => bootstrap(values, mean, { seed, resamples });
@@ -297,7 +301,6 @@ export const normalizationLimits: Experiment<Parameters, Evidence> = {
       yield batch(critical, criticalRows(condition, found[condition], given, interval));
       yield batch(sensitivity, sensitivityRows(condition, found[condition], interval));
     }
-    const gaussian = found.trained.map(({ gaussian: of }) => ({ responses: of }));
     yield batch(sensitivity, sensitivityRows("Gaussian scores", gaussian, interval));
     return {
       seed,
@@ -335,38 +338,45 @@ interface Found {
   /** Mean over rows, by context, choice, size and head. */
   readonly heads: readonly Readonly<Record<Choice, readonly (readonly Separation[])[]>>[];
   readonly responses: Responses;
-  /** The same of Gaussian scores with mean and variance of each row. */
-  readonly gaussian: Responses;
 }
 
 const sizesIn = (length: number, { rows }: Parameters) => sizes.filter((size) => size <= length - rows);
 
-function measured({ attention, gram }: Read, given: Parameters, random: Random): Found {
-  const [layers, heads, queries, keys] = attention.dims;
-  const weightsOf = (at: number, query: number) =>
-    attention.data.subarray((at * queries + query) * keys, (at * queries + query) * keys + query + 1);
-  const all = Array.from({ length: layers * heads }, (_, at) => at);
-  const rows = Array.from({ length: given.rows }, (_, row) => row);
-  const separated = given.lengths.map((length) => {
+/** The keys up to a query, of a head counted over all layers. */
+function weightsOf({ attention: { data, dims } }: Read, head: number, query: number): Float32Array {
+  const [, , queries, keys] = dims;
+  const at = (head * queries + query) * keys;
+  return data.subarray(at, at + query + 1);
+}
+
+const headsOf = ({ attention: { dims } }: Read) => Array.from({ length: dims[0] * dims[1] }, (_, head) => head);
+
+/** The last rows of a context, of a head. */
+const lastRows = (read: Read, head: number, length: number, { rows }: Parameters) =>
+  Array.from({ length: rows }, (_, row) => weightsOf(read, head, length - 1 - row));
+
+function selectedBy(read: Read, given: Parameters, random: Random): Found["heads"] {
+  return given.lengths.map((length) => {
     const within = sizesIn(length, given);
-    const byHead = all.map((at) => {
-      const of = rows.map((row) => weightsOf(at, length - 1 - row));
-      const draws = Array.from({ length: given.draws }, () => of).flat();
+    const separated = (weights: Float32Array, order: readonly number[]) =>
+      separations(weights, read.gram, order, within);
+    const byHead = headsOf(read).map((head) => {
+      const rows = lastRows(read, head, length, given);
+      const draws = Array.from({ length: given.draws }, () => rows).flat();
       return {
-        "largest weights": averaged(of.map((weights) => separations(weights, gram, byWeight(weights), within))),
-        random: averaged(draws.map((weights) => separations(weights, gram, random.shuffle(byWeight(weights)), within))),
+        "largest weights": averaged(rows.map((weights) => separated(weights, byWeight(weights)))),
+        random: averaged(draws.map((weights) => separated(weights, random.shuffle([...weights.keys()])))),
       };
     });
     const bySize = (choice: Choice) => within.map((_, size) => byHead.map((of) => of[choice][size]));
     return { "largest weights": bySize("largest weights"), random: bySize("random") };
   });
-  const scores = all.map((at) => rows.map((row) => scoresOf(weightsOf(at, queries - 1 - row))));
-  const gaussian = scores.map((of) => of.map((row) => gaussianLike(row, random)));
-  return {
-    heads: separated,
-    responses: responsesOf(scores, random),
-    gaussian: responsesOf(gaussian, random),
-  };
+}
+
+/** Scores in the longest context. // heads × rows × [keys] */
+function lastScores(read: Read, given: Parameters): Float64Array[][] {
+  const length = read.attention.dims[2];
+  return headsOf(read).map((head) => lastRows(read, head, length, given).map(scoresOf));
 }
 
 /** Size by size. */
