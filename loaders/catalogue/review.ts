@@ -47,7 +47,6 @@ export const parts: Readonly<Record<string, { readonly experiment: string; reado
   "attention-rollout-flow": { experiment: "attention-rollout", scope: "without attention flow" },
   "bayesian-attention-mechanism": { experiment: "positional-bias", scope: "premise only" },
   duoattention: { experiment: "kv-policies", scope: "without its gates" },
-  "limits-of-normalization": { experiment: "entropy", scope: "one statement" },
   "token-aware-phase-attention": { experiment: "positional-bias", scope: "premise only" },
   "what-does-bert-look-at": { experiment: "entropy", scope: "one statement" },
 };
