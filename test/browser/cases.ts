@@ -36,19 +36,31 @@ export const widths = [360, 768, 1440] as const; // pixels
 export const schemes = ["light", "dark"] as const;
 export const places = ["below a path", "at the root", "offline once it is there"] as const;
 
+/** SwiftShader stands in for a GPU: in software, to the same rules. */
+export const gpus = ["no WebGPU", "WebGPU"] as const;
+
 export interface Case {
   readonly page: string;
   readonly width: (typeof widths)[number];
   readonly scheme: (typeof schemes)[number];
   readonly place: (typeof places)[number];
+  readonly gpu: (typeof gpus)[number];
 }
 
 /** The page at this width, so that every pair of conditions is among the cases of the covered pages. */
 export function caseOf(page: string, width: Case["width"]): Case {
   const [p, w] = [pages.indexOf(page), widths.indexOf(width)];
-  return { page, width, scheme: schemes[(p + w) % 2], place: places[(p + 2 * w + Math.floor(p / 3)) % 3] };
+  return {
+    page,
+    width,
+    scheme: schemes[(p + w) % 2],
+    place: places[(p + 2 * w + Math.floor(p / 3)) % 3],
+    gpu: gpus[(Math.floor(p / 2) + w) % 2],
+  };
 }
 
 export const everyCase: readonly Case[] = covered.flatMap((page) =>
-  widths.flatMap((width) => schemes.flatMap((scheme) => places.map((place) => ({ page, width, scheme, place })))),
+  widths.flatMap((width) =>
+    schemes.flatMap((scheme) => places.flatMap((place) => gpus.map((gpu) => ({ page, width, scheme, place, gpu })))),
+  ),
 );

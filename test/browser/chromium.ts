@@ -3,11 +3,29 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { findChromium, launchChromium as launch } from "../../loaders/bench/chromium.js";
+import type { Case } from "./cases.js";
 
 /** Pages of one site share a process, and WebAssembly is compiled once, simply: half of a visit's time was compiling. */
 const frugal = ["--process-per-site", "--js-flags=--liftoff-only"];
 
+const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
+
 export const launchChromium = (): Promise<Browser> => launch(frugal);
+
+/** A browser for each kind of GPU that a case asks for, started when it is asked for first. */
+export class Browsers {
+  readonly #started = new Map<Case["gpu"], Promise<Browser>>();
+
+  of(gpu: Case["gpu"]): Promise<Browser> {
+    const browser = this.#started.get(gpu) ?? (gpu === "WebGPU" ? launch([...frugal, ...webgpu]) : launchChromium());
+    this.#started.set(gpu, browser);
+    return browser;
+  }
+
+  async close(): Promise<void> {
+    for (const browser of this.#started.values()) await (await browser).close();
+  }
+}
 
 /** Installs Debian's Chromium where there is none and this process may; otherwise says what to do. */
 export function ensureChromium(): void {

@@ -1,27 +1,34 @@
 /**
- * Pages on a phone and on a tablet, with each theme and each place that a host may give them among the cases (on a desk:
- * pages.test.ts); the whole product with `npm run test:full`. On all of them: no failed request, no message, nothing off
+ * Pages on a phone and on a tablet, with each theme, each place that a host may give them, and WebGPU or not, among the
+ * cases (on a desk: pages.test.ts); the whole product with `npm run test:full`. On all of them: no failed request, no message, nothing off
  * the machine, nothing that jumps, is cut off or is wider than the screen, and no fault that axe finds on a phone.
  */
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import { type Case, caseOf, covered, everyCase, widths } from "./cases.js";
-import { launchChromium } from "./chromium.js";
+import { Browsers } from "./chromium.js";
 import { cutTexts, marks, overflow, screenshot, violations, visitCase } from "./visit.js";
 
 const pairwise = covered.flatMap((page) => widths.map((width) => caseOf(page, width)));
 const onDesk = widths[widths.length - 1];
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
+/** What was seen without fault: pages × widths, and under which other conditions. */
+const table: Record<string, Record<string, string>> = {};
+function enter({ page, width, scheme, place, gpu }: Case): void {
+  const row = table[`/${page}`] ?? {};
+  const conditions = `${scheme}, ${place}, ${gpu}`;
+  table[`/${page}`] = { ...row, [width]: full ? String(Number(row[width] ?? 0) + 1) : conditions };
+}
+
+const browsers = new Browsers();
+afterAll(async () => {
+  console.table(table);
+  await browsers.close();
 });
-afterAll(() => browser.close());
 
 test("the cases cover every pair of conditions", () => {
-  const conditions = ["page", "width", "scheme", "place"] as const;
+  const conditions = ["page", "width", "scheme", "place", "gpu"] as const;
   for (const [i, one] of conditions.entries())
     for (const other of conditions.slice(i + 1)) {
       const pairs = (cases: readonly Case[]) => new Set(cases.map((of) => `${of[one]} ${of[other]}`)).size;
@@ -30,9 +37,9 @@ test("the cases cover every pair of conditions", () => {
 });
 
 test.each(full ? everyCase : pairwise.filter(({ width }) => width !== onDesk))(
-  "/$page at $width pixels, $scheme, $place",
+  "/$page at $width pixels, $scheme, $place, $gpu",
   async (one) => {
-    const { page, troubles, close } = await visitCase(browser, one);
+    const { page, troubles, close } = await visitCase(browsers, one);
     try {
       expect(await largestShift(page)).toBeLessThanOrEqual(0.05);
       expect(await overflow(page)).toBe(0);
@@ -45,6 +52,9 @@ test.each(full ? everyCase : pairwise.filter(({ width }) => width !== onDesk))(
       if (one.width === 360) expect(await violations(page)).toEqual([]);
       await screenshot(page, `${one.page.replaceAll("/", "-") || "home"}-${one.width}-${one.scheme}`);
       expect(troubles).toEqual([]);
+      const hasAdapter = await page.evaluate(async () => !!(await navigator.gpu?.requestAdapter()));
+      expect(hasAdapter).toBe(one.gpu === "WebGPU");
+      enter(one);
     } finally {
       await close();
     }

@@ -1,17 +1,13 @@
 /** Every page of the built site as a reader meets it on a desk, in light and dark (cover.test.ts: on other screens). */
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import { caseOf, pages } from "./cases.js";
-import { launchChromium } from "./chromium.js";
+import { Browsers } from "./chromium.js";
 import { charts, marks, move, overflow, screenshot, settled, type Visit, violations, visitCase } from "./visit.js";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browsers = new Browsers();
+afterAll(() => browsers.close());
 
 /** The fragments that pages ask for of each address, and the ids that there are at those that were opened. */
 const linked = new Map<string, Set<string>>();
@@ -23,7 +19,7 @@ describe.each(pages)("/%s", (path) => {
   const other = one.scheme === "light" ? "dark" : "light";
   let desk: Visit;
   beforeAll(async () => {
-    desk = await visitCase(browser, one);
+    desk = await visitCase(browsers, one);
   });
   afterAll(() => desk.close());
 

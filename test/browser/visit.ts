@@ -8,6 +8,7 @@ import { inject, vi } from "vitest";
 import { watchShifts } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import type { Case } from "./cases.js";
+import type { Browsers } from "./chromium.js";
 
 export type Scheme = "light" | "dark";
 
@@ -53,9 +54,9 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
 }
 
 /** Opens a page as the case says. */
-export async function visitCase(browser: Browser, { page, width, scheme, place }: Case): Promise<Visit> {
+export async function visitCase(browsers: Browsers, { page, width, scheme, place, gpu }: Case): Promise<Visit> {
   const site = place === "at the root" ? inject("root") : inject("site");
-  const visited = await visit(browser, `${site}${page}`, scheme, width);
+  const visited = await visit(await browsers.of(gpu), `${site}${page}`, scheme, width);
   if (place === "offline once it is there") {
     await whole(visited.page);
     await visited.page.context().setOffline(true);
