@@ -259,6 +259,18 @@ export interface EstimatesOptions {
 /** Pixels for the names beside a plot that is to stay wide enough to be read. */
 export const labelRoom = (width: number): number => Math.min(220, Math.round(width * 0.42));
 
+/** About the width of a letter of a label, in pixels. */
+const LETTER = 6.4;
+
+/** Names beside a plot, those that are too long for one line on several, broken after spaces and hyphens. */
+function names(rows: readonly Row[], { field }: FieldOptions, width: number): Unit {
+  const labelLimit = labelRoom(width);
+  const most = Math.floor(labelLimit / LETTER);
+  if (distinct(rows, field).every((name) => String(name).length <= most)) return { labelLimit };
+  const line = `regexp('(.{1,${most - 1}}([- ]|$))', 'g')`;
+  return { labelLimit, labelExpr: `split(trim(replace(datum.label, ${line}, '$1\\n')), regexp(' *\\n'))` };
+}
+
 /** Horizontal estimates with intervals: a dot and a whisker for each category. */
 export function estimates({ category, value, low, high, series }: EstimatesOptions): Spec {
   return (surroundings) => {
@@ -275,7 +287,7 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
       type: "nominal",
       title: category.title ?? null,
       sort: distinct(rows, category.field),
-      axis: { labelLimit: labelRoom(surroundings.width), grid: true, tickBand: "extent" },
+      axis: { ...names(rows, category, surroundings.width), grid: true, tickBand: "extent" },
     };
     return {
       layer: [

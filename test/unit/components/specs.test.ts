@@ -108,6 +108,18 @@ test("estimates: a point and a whisker for each category", async () => {
   ).toBe(3);
 });
 
+test("estimates: a name too long for one line is broken, and not cut off", async () => {
+  const name = "sink-token-receives-enough-notwithstanding-shuffles";
+  const rows = [name, "short-name"].map((name, i) => ({ name, estimate: i }));
+  const { svg, warnings } = await draw(estimates({ category: { field: "name" }, value: { field: "estimate" } }), rows);
+  expect(warnings).toEqual([]);
+  expect(svg).not.toContain("…");
+  const lines = [...svg.matchAll(/<tspan[^>]*>([^<]*)<\/tspan>/g)].map(([, text]) => text);
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.join("")).toBe(name);
+  expect(svg).toContain(">short-name</text>");
+});
+
 test("small multiples: every value has its chart, the axis titles are said once", async () => {
   const rows = [0, 1, 2].flatMap((head) => series.map((row) => ({ ...row, head })));
   const cell = profile({
