@@ -5,7 +5,7 @@
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import { choice } from "../controls.js";
 import { element, uniqueId } from "../element.js";
-import { count, number, percent } from "../format.js";
+import { count, number, percent, probability } from "../format.js";
 import { onModeChange } from "../theme.js";
 import { bundledModel } from "./bundled.js";
 import { Caller, Overtaken } from "./calls.js";
@@ -295,7 +295,8 @@ class Lab {
       const query = this.#query;
       const candidates = await this.#caller.call("predict", [query]);
       const loss = this.#run?.losses[query + 1];
-      const came = loss === undefined ? "" : ` What came, ${this.#quoted(query + 1)}, had ${percent(Math.exp(-loss))}.`;
+      const came =
+        loss === undefined ? "" : ` What came, ${this.#quoted(query + 1)}, had ${probability(Math.exp(-loss))}.`;
       this.#expects.replaceChildren(
         element("p", { class: "note" }, `After ${this.#quoted(query)} (token ${query}).${came}`),
         candidateList(candidates, (text) => tokenName(text, false)),
@@ -323,7 +324,7 @@ class Lab {
     this.#try(() =>
       this.#work.point.do(async () => {
         const { attention } = await this.#caller.call("row", [cell.query, this.#shading]);
-        this.#cell.textContent = `${this.#quoted(cell.query)} (token ${cell.query}) puts ${percent(attention[cell.key])} on ${this.#quoted(cell.key)} (token ${cell.key}).`;
+        this.#cell.textContent = `${this.#quoted(cell.query)} (token ${cell.query}) puts ${probability(attention[cell.key])} on ${this.#quoted(cell.key)} (token ${cell.key}).`;
       }),
     );
   }

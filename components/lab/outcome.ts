@@ -1,6 +1,6 @@
 /** What came of a run in numbers: means, their change, layers, and what the model expects next. */
 import { element } from "../element.js";
-import { count, number, percent } from "../format.js";
+import { count, number, percent, probability } from "../format.js";
 import type { Candidate, LayerRow, Run, Summary } from "./laboratory.js";
 
 /** What stands in the place of a summary until there is one. */
@@ -71,14 +71,14 @@ export function candidateList(candidates: readonly Candidate[], name: (text: str
   return element(
     "ol",
     { class: "lab-candidates" },
-    ...candidates.map(({ text, probability }) => {
+    ...candidates.map(({ text, probability: share }) => {
       const row = element(
         "li",
         {},
         element("span", { class: "lab-token" }, name(text)),
-        element("span", { class: "number" }, percent(probability)),
+        element("span", { class: "number" }, probability(share)),
       );
-      row.style.setProperty("--share", `${100 * probability}%`);
+      row.style.setProperty("--share", `${100 * share}%`);
       return row;
     }),
   );
