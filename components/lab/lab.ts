@@ -29,6 +29,13 @@ class Lab {
   readonly element: HTMLElement;
   readonly #caller = new Caller();
   readonly #text = element("textarea", { id: uniqueId("text"), rows: 4, maxlength: longestText, spellcheck: "false" });
+  /** The first entry stands for every text that is no example. */
+  readonly #example = element(
+    "select",
+    { id: uniqueId("example") },
+    element("option", { disabled: true, hidden: true }, "Your own text"),
+    ...examples.map(({ name }) => element("option", {}, name)),
+  );
   readonly #status = element("p", { class: "note", role: "status" });
   readonly #progress = element("progress", { "aria-label": "Model loaded", max: 1, value: 0 });
   readonly #problem = element("p", { class: "figure-message", role: "alert", hidden: true });
@@ -72,7 +79,9 @@ class Lab {
   constructor() {
     this.element = element("div", { class: "lab", "aria-busy": "true" }, this.#input(), this.#problem, this.#view());
     this.#text.value = new URLSearchParams(location.search).get("text")?.slice(0, longestText) ?? examples[0].text;
+    this.#nameText();
     this.#text.addEventListener("input", () => {
+      this.#nameText();
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#compute(), rest);
     });
@@ -92,13 +101,9 @@ class Lab {
   }
 
   #input(): HTMLElement {
-    const choose = element(
-      "select",
-      { id: uniqueId("example") },
-      ...examples.map(({ name }) => element("option", {}, name)),
-    );
+    const choose = this.#example;
     choose.addEventListener("change", () => {
-      this.#text.value = examples[choose.selectedIndex].text;
+      this.#text.value = examples[choose.selectedIndex - 1].text;
       this.#compute();
     });
     const folder = element("input", { id: uniqueId("folder"), type: "file", webkitdirectory: true });
@@ -132,6 +137,11 @@ class Lab {
         ),
       ),
     );
+  }
+
+  /** The menu of examples says whether the text is one. */
+  #nameText(): void {
+    this.#example.selectedIndex = 1 + examples.findIndex(({ text }) => text === this.#text.value);
   }
 
   #view(): HTMLElement {
