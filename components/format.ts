@@ -31,6 +31,11 @@ export function percent(share: number | null | undefined): string {
   return `${minus(value.toLocaleString(locale, { maximumFractionDigits: digits }))}\u00a0%`;
 }
 
+/** A probability as a percentage: what is possible is never 0 %. */
+export function probability(share: number): string {
+  return share > 0 && share < 0.0005 ? "<\u00a00.1\u00a0%" : percent(share);
+}
+
 /** An estimate with its 95 % interval: 1.23 [1.10, 1.35]. */
 export function interval(estimate: number | null, low: number | null, high: number | null): string {
   if (low == null || high == null || Number.isNaN(low) || Number.isNaN(high)) return number(estimate);

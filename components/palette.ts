@@ -12,7 +12,7 @@ export interface Palette {
   readonly line: string;
   /** Distinct in hue and in lightness; at least 3:1 against the background. */
   readonly categories: readonly string[];
-  /** From nothing to most: lightness falls on light, rises on dark. */
+  /** From nothing to most: lightness falls on light, rises on dark. Nothing still stands out from page and card. */
   readonly sequential: readonly string[];
   /** From less, over unchanged, to more. */
   readonly diverging: readonly string[];
@@ -25,7 +25,7 @@ export const palettes: Readonly<Record<Mode, Palette>> = {
     muted: "#59626b",
     line: "#e2e4e2",
     categories: ["#1f55ad", "#b74b22", "#3aa088", "#75285c", "#bc890c", "#6a7079"],
-    sequential: ["#eef2f1", "#cfe1e4", "#a3cad4", "#6caec1", "#378dab", "#176a91", "#0d4873", "#0a2a50"],
+    sequential: ["#dfe8ea", "#c6dce1", "#a3cad4", "#6caec1", "#378dab", "#176a91", "#0d4873", "#0a2a50"],
     diverging: ["#14508c", "#5b93c4", "#b4cfe2", "#f0f0ee", "#efc9a9", "#d8854a", "#93400f"],
   },
   dark: {
@@ -34,7 +34,7 @@ export const palettes: Readonly<Record<Mode, Palette>> = {
     muted: "#9ba5af",
     line: "#2b323a",
     categories: ["#8fbcff", "#e58a3c", "#3fb398", "#b674e3", "#fcd05a", "#7b8087"],
-    sequential: ["#1b222a", "#17364c", "#164e69", "#1c6a86", "#35889d", "#62a7ae", "#9ccac2", "#e3f3df"],
+    sequential: ["#1d303f", "#1a3f58", "#164e69", "#1c6a86", "#35889d", "#62a7ae", "#9ccac2", "#e3f3df"],
     diverging: ["#86bff5", "#4a83bd", "#2b4a68", "#252b32", "#6b4327", "#bd7238", "#f8b27d"],
   },
 };

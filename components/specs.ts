@@ -193,6 +193,14 @@ export function profile({ x, y, low, high, series, reference, points }: ProfileO
       tip(y),
       ...(band ? [band.low, band.high].map((field) => tip({ field, title: field, format: y.format })) : []),
     ];
+    const lines = [
+      { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
+      // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
+      {
+        mark: points ? { type: "point", size: 45 } : { type: "point", size: 140, opacity: 0 },
+        encoding: { ...horizontal, y: vertical, tooltip },
+      },
+    ];
     return {
       layer: [
         ...(band
@@ -203,19 +211,25 @@ export function profile({ x, y, low, high, series, reference, points }: ProfileO
               },
             ]
           : []),
-        { mark: { type: "line", tooltip: false }, encoding: { ...horizontal, y: vertical } },
-        // Thin lines are hard to hit: where there is no visible point, an invisible one carries the tooltip.
-        {
-          mark: points ? { type: "point", size: 45 } : { type: "point", size: 140, opacity: 0 },
-          encoding: { ...horizontal, y: vertical, tooltip },
-        },
-        ...(reference ? referenceLayers(reference, x, y) : []),
+        ...(series ? subjectLast(lines, series, surroundings) : lines),
+        ...(reference ? referenceLayers(reference, x, y, palettes[surroundings.mode].muted) : []),
       ],
     };
   };
 }
 
-function referenceLayers({ y, label }: Reference, x: Numeric, values: Numeric): Unit[] {
+/** Draws the name that has the first colour after the others, so that no control that coincides with it hides it. */
+function subjectLast(layers: readonly Unit[], { field }: FieldOptions, { rows, mode }: Surroundings): readonly Unit[] {
+  const names = distinct(rows, field);
+  const subject = colours(names.map(String), mode).indexOf(palettes[mode].categories[0]);
+  if (names.length === 1 || subject < 0 || names.every((name) => typeof name === "number")) return layers;
+  return ["!==", "==="].flatMap((is) => {
+    const transform = [{ filter: `datum[${quote(field)}] ${is} ${quote(String(names[subject]))}` }];
+    return layers.map((layer) => ({ transform, ...layer }));
+  });
+}
+
+function referenceLayers({ y, label }: Reference, x: Numeric, values: Numeric, colour: string): Unit[] {
   const rule = { strokeDash: [4, 4], tooltip: false };
   const text = { type: "text", align: "right", baseline: "bottom", dy: -5, text: label, tooltip: false };
   if (typeof y === "number") {
@@ -229,7 +243,7 @@ function referenceLayers({ y, label }: Reference, x: Numeric, values: Numeric): 
   const encoding = { x: axis(x, "x"), y: { ...axis(values, "y"), field: y } };
   const last = { window: [{ op: "row_number", as: "from_end" }], sort: [{ field: x.field, order: "descending" }] };
   return [
-    { transform, mark: { type: "line", strokeWidth: 1, ...rule }, encoding },
+    { transform, mark: { type: "line", strokeWidth: 1, color: colour, ...rule }, encoding },
     { transform: [...transform, last, { filter: "datum.from_end === 1" }], mark: text, encoding },
   ];
 }
@@ -244,6 +258,18 @@ export interface EstimatesOptions {
 
 /** Pixels for the names beside a plot that is to stay wide enough to be read. */
 export const labelRoom = (width: number): number => Math.min(220, Math.round(width * 0.42));
+
+/** About the width of a letter of a label, in pixels. */
+const LETTER = 6.4;
+
+/** Names beside a plot, those that are too long for one line on several, broken after spaces and hyphens. */
+function names(rows: readonly Row[], { field }: FieldOptions, width: number): Unit {
+  const labelLimit = labelRoom(width);
+  const most = Math.floor(labelLimit / LETTER);
+  if (distinct(rows, field).every((name) => String(name).length <= most)) return { labelLimit };
+  const line = `regexp('(.{1,${most - 1}}([- ]|$))', 'g')`;
+  return { labelLimit, labelExpr: `split(trim(replace(datum.label, ${line}, '$1\\n')), regexp(' *\\n'))` };
+}
 
 /** Horizontal estimates with intervals: a dot and a whisker for each category. */
 export function estimates({ category, value, low, high, series }: EstimatesOptions): Spec {
@@ -261,7 +287,7 @@ export function estimates({ category, value, low, high, series }: EstimatesOptio
       type: "nominal",
       title: category.title ?? null,
       sort: distinct(rows, category.field),
-      axis: { labelLimit: labelRoom(surroundings.width), grid: true, tickBand: "extent" },
+      axis: { ...names(rows, category, surroundings.width), grid: true, tickBand: "extent" },
     };
     return {
       layer: [

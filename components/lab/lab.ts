@@ -5,7 +5,7 @@
 import type { HeadPlace } from "../../engine/metrics/columns.js";
 import { choice } from "../controls.js";
 import { element, uniqueId } from "../element.js";
-import { count, number, percent } from "../format.js";
+import { count, number, percent, probability } from "../format.js";
 import { onModeChange } from "../theme.js";
 import { bundledModel } from "./bundled.js";
 import { Caller, Overtaken } from "./calls.js";
@@ -29,6 +29,13 @@ class Lab {
   readonly element: HTMLElement;
   readonly #caller = new Caller();
   readonly #text = element("textarea", { id: uniqueId("text"), rows: 4, maxlength: longestText, spellcheck: "false" });
+  /** The first entry stands for every text that is no example. */
+  readonly #example = element(
+    "select",
+    { id: uniqueId("example") },
+    element("option", { disabled: true, hidden: true }, "Your own text"),
+    ...examples.map(({ name }) => element("option", {}, name)),
+  );
   readonly #status = element("p", { class: "note", role: "status" });
   readonly #progress = element("progress", { "aria-label": "Model loaded", max: 1, value: 0 });
   readonly #problem = element("p", { class: "figure-message", role: "alert", hidden: true });
@@ -72,7 +79,9 @@ class Lab {
   constructor() {
     this.element = element("div", { class: "lab", "aria-busy": "true" }, this.#input(), this.#problem, this.#view());
     this.#text.value = new URLSearchParams(location.search).get("text")?.slice(0, longestText) ?? examples[0].text;
+    this.#nameText();
     this.#text.addEventListener("input", () => {
+      this.#nameText();
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#compute(), rest);
     });
@@ -92,13 +101,9 @@ class Lab {
   }
 
   #input(): HTMLElement {
-    const choose = element(
-      "select",
-      { id: uniqueId("example") },
-      ...examples.map(({ name }) => element("option", {}, name)),
-    );
+    const choose = this.#example;
     choose.addEventListener("change", () => {
-      this.#text.value = examples[choose.selectedIndex].text;
+      this.#text.value = examples[choose.selectedIndex - 1].text;
       this.#compute();
     });
     const folder = element("input", { id: uniqueId("folder"), type: "file", webkitdirectory: true });
@@ -132,6 +137,11 @@ class Lab {
         ),
       ),
     );
+  }
+
+  /** The menu of examples says whether the text is one. */
+  #nameText(): void {
+    this.#example.selectedIndex = 1 + examples.findIndex(({ text }) => text === this.#text.value);
   }
 
   #view(): HTMLElement {
@@ -295,7 +305,8 @@ class Lab {
       const query = this.#query;
       const candidates = await this.#caller.call("predict", [query]);
       const loss = this.#run?.losses[query + 1];
-      const came = loss === undefined ? "" : ` What came, ${this.#quoted(query + 1)}, had ${percent(Math.exp(-loss))}.`;
+      const came =
+        loss === undefined ? "" : ` What came, ${this.#quoted(query + 1)}, had ${probability(Math.exp(-loss))}.`;
       this.#expects.replaceChildren(
         element("p", { class: "note" }, `After ${this.#quoted(query)} (token ${query}).${came}`),
         candidateList(candidates, (text) => tokenName(text, false)),
@@ -323,7 +334,7 @@ class Lab {
     this.#try(() =>
       this.#work.point.do(async () => {
         const { attention } = await this.#caller.call("row", [cell.query, this.#shading]);
-        this.#cell.textContent = `${this.#quoted(cell.query)} (token ${cell.query}) puts ${percent(attention[cell.key])} on ${this.#quoted(cell.key)} (token ${cell.key}).`;
+        this.#cell.textContent = `${this.#quoted(cell.query)} (token ${cell.query}) puts ${probability(attention[cell.key])} on ${this.#quoted(cell.key)} (token ${cell.key}).`;
       }),
     );
   }

@@ -1,6 +1,6 @@
 /** What came of a run in numbers: means, their change, layers, and what the model expects next. */
 import { element } from "../element.js";
-import { count, number, percent } from "../format.js";
+import { count, number, percent, probability } from "../format.js";
 import type { Candidate, LayerRow, Run, Summary } from "./laboratory.js";
 
 /** What stands in the place of a summary until there is one. */
@@ -9,15 +9,18 @@ const nothing: Summary = { entropy: Number.NaN, loss: Number.NaN, firstTokenMass
 /** Entropy, loss and mass of the first token, each with its change where something is changed. */
 export function summaryOf(run: Summary & Pick<Run, "before"> = nothing): HTMLElement {
   const { before } = run;
+  const isAlone = run !== nothing && Number.isNaN(run.loss);
   const sign = (change: number) => (change >= 0 ? "+" : "−");
-  const nats = (value: number) => `${number(value)} nats`;
+  const nats = (value: number) => (Number.isNaN(value) ? "–" : `${number(value)} nats`);
   const points = (share: number) => count(Math.round(1000 * share) / 10, "point");
   const item = (name: string, of: keyof Summary, show: (value: number) => string, size = show) => {
     const change = before && run[of] - before[of];
     const compared =
-      before && change !== undefined
-        ? `${sign(change)}${size(Math.abs(change))} against ${show(before[of])} as trained`
-        : "as trained";
+      of === "loss" && isAlone
+        ? "There is no next token yet: type some text, or choose an example."
+        : before && change !== undefined
+          ? `${sign(change)}${size(Math.abs(change))} against ${show(before[of])} as trained`
+          : "as trained";
     return element(
       "div",
       {},
@@ -71,14 +74,14 @@ export function candidateList(candidates: readonly Candidate[], name: (text: str
   return element(
     "ol",
     { class: "lab-candidates" },
-    ...candidates.map(({ text, probability }) => {
+    ...candidates.map(({ text, probability: share }) => {
       const row = element(
         "li",
         {},
         element("span", { class: "lab-token" }, name(text)),
-        element("span", { class: "number" }, percent(probability)),
+        element("span", { class: "number" }, probability(share)),
       );
-      row.style.setProperty("--share", `${100 * probability}%`);
+      row.style.setProperty("--share", `${100 * share}%`);
       return row;
     }),
   );

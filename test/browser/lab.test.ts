@@ -162,6 +162,23 @@ test("a folder of the reader's own takes the model's place, and one that is no m
   expect(Math.abs((await shown("entropy")) - entropy)).toBeLessThan(1e-4);
 });
 
+test("the menu of examples says whether the text is one, and an empty text what to do", async () => {
+  const { page } = desk;
+  const chosen = () => page.getByLabel("Or an example").evaluate((it: HTMLSelectElement) => it.selectedOptions[0].text);
+  expect(await chosen()).toBe("Your own text");
+  await page.getByLabel("Or an example").selectOption("A sentence twice");
+  await expect.poll(() => page.locator(".lab-tokens").textContent(), { timeout: 20_000 }).toContain("configuration");
+  await result(page);
+  expect(await chosen()).toBe("A sentence twice");
+  await page.getByLabel("Your text").fill("");
+  expect(await chosen()).toBe("Your own text");
+  await page.locator(".lab-summary", { hasText: "type some text, or choose an example." }).waitFor();
+  expect(await page.locator(".lab-summary").textContent()).not.toContain("– nats");
+  await page.getByLabel("Your text").fill(text);
+  await page.locator(".lab-summary:not(:has-text('type some text'))").waitFor();
+  await result(page);
+});
+
 test("a part of the weights that is not what was published is refused", async () => {
   const context = await browser.newContext();
   try {

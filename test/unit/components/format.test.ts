@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cell, count, interval, number, percent } from "../../../components/format.js";
+import { cell, count, interval, number, percent, probability } from "../../../components/format.js";
 
 test.each([
   [0.012345, "0.0123"],
@@ -20,6 +20,14 @@ test.each([
   [-0.021, "−2.1 %"],
   [1, "100 %"],
 ])("percent(%s) is %s", (value, text) => expect(percent(value)).toBe(text.replace(" ", "\u00a0")));
+
+test.each([
+  [0, "0 %"],
+  [2e-9, "< 0.1 %"],
+  [0.00049, "< 0.1 %"],
+  [0.0005, "0.1 %"],
+  [0.25, "25 %"],
+])("probability(%s) is %s", (value, text) => expect(probability(value)).toBe(text.replaceAll(" ", "\u00a0")));
 
 test("an interval without ends is its estimate alone", () => {
   expect(interval(1.234, 1.1, 1.35)).toBe("1.23 [1.1, 1.35]");

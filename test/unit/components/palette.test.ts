@@ -71,6 +71,14 @@ function contrast(a: string, b: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
+const css = readFileSync(new URL("../../../src/style/tokens.css", import.meta.url), "utf8");
+
+/** What the style sheet calls by this name. */
+function pageColour(mode: Mode, name: string): string {
+  const root = css.slice(mode === "light" ? 0 : css.indexOf("prefers-color-scheme: dark"));
+  return root.match(new RegExp(`--${name}: (#[0-9a-f]{6});`))?.[1] ?? "";
+}
+
 describe.each<Mode>(["light", "dark"])("%s", (mode) => {
   const { background, text, muted, categories, sequential, diverging } = palettes[mode];
 
@@ -92,6 +100,15 @@ describe.each<Mode>(["light", "dark"])("%s", (mode) => {
     for (const [i, value] of lightness.slice(1).entries()) expect(sign * (value - lightness[i])).toBeGreaterThan(0.03);
   });
 
+  test.each(Object.entries(visions))(
+    "none on the sequential scale is seen on the page and on cards with %s",
+    (_, matrix) => {
+      const seen = (hex: string) => oklab(times(matrix, linear(hex)));
+      for (const behind of [background, pageColour(mode, "surface")])
+        expect(distance(seen(sequential[0]), seen(behind)), behind).toBeGreaterThan(0.035);
+    },
+  );
+
   test("the diverging scale is balanced around its middle", () => {
     const lightness = diverging.map((hex) => oklab(linear(hex))[0]);
     for (const [i, value] of lightness.entries())
@@ -99,10 +116,8 @@ describe.each<Mode>(["light", "dark"])("%s", (mode) => {
   });
 
   test("the style sheet uses the same colours for the page", () => {
-    const css = readFileSync(new URL("../../../src/style/tokens.css", import.meta.url), "utf8");
-    const root = css.slice(mode === "light" ? 0 : css.indexOf("prefers-color-scheme: dark"));
     for (const [name, value] of Object.entries({ background, text, muted, line: palettes[mode].line }))
-      expect(root.match(new RegExp(`--${name}: (#[0-9a-f]{6});`))?.[1], name).toBe(value);
+      expect(pageColour(mode, name), name).toBe(value);
   });
 });
 

@@ -64,6 +64,22 @@ describe("profile", () => {
     expect(count(svg, />limit</g)).toBe(1);
   });
 
+  test.each([[["trained", "shuffled", "random"]], [["uniform limit", "trained", "random"]]])(
+    "of %j, trained is drawn last, and the legend keeps their order",
+    async (names) => {
+      const rows = names.flatMap((model) => [1, 2, 4].map((x) => ({ model, x, y: 1, low: 0, high: 2 })));
+      const { svg, warnings } = await draw(profile({ ...options, series: { field: "model" }, points: true }), rows);
+      expect(warnings).toEqual([]);
+      const strokes = [...svg.matchAll(/aria-roledescription="line mark"[^>]*stroke="(#\w+)"/g)].map(([, of]) => of);
+      expect(strokes).toHaveLength(3);
+      expect(strokes.at(-1)).toBe(palettes.light.categories[0]);
+      const points = [...svg.matchAll(/<path aria-label="[^"]*model: ([^";]+)[^"]*"[^>]*"point"/g)].map(([, of]) => of);
+      expect(points.slice(-3)).toEqual(["trained", "trained", "trained"]);
+      const legend = [...svg.matchAll(/>([a-z ]+)<\/text>/g)].map(([, text]) => text);
+      expect(legend.filter((text) => names.includes(text))).toEqual(names);
+    },
+  );
+
   test("series that are numbers, and a reference that is a field", async () => {
     const { svg, warnings } = await draw(
       profile({ ...options, series: { field: "layer", title: "Layer" }, reference: { y: "y", label: "limit" } }),
@@ -90,6 +106,18 @@ test("estimates: a point and a whisker for each category", async () => {
     count(svg, /<line[^>]*aria-roledescription="rule mark"/g) ||
       count(svg, /aria-label="Change[^"]*"[^>]*aria-roledescription="rule mark"/g),
   ).toBe(3);
+});
+
+test("estimates: a name too long for one line is broken, and not cut off", async () => {
+  const name = "sink-token-receives-enough-notwithstanding-shuffles";
+  const rows = [name, "short-name"].map((name, i) => ({ name, estimate: i }));
+  const { svg, warnings } = await draw(estimates({ category: { field: "name" }, value: { field: "estimate" } }), rows);
+  expect(warnings).toEqual([]);
+  expect(svg).not.toContain("…");
+  const lines = [...svg.matchAll(/<tspan[^>]*>([^<]*)<\/tspan>/g)].map(([, text]) => text);
+  expect(lines.length).toBeGreaterThan(1);
+  expect(lines.join("")).toBe(name);
+  expect(svg).toContain(">short-name</text>");
 });
 
 test("small multiples: every value has its chart, the axis titles are said once", async () => {
