@@ -44,7 +44,7 @@ function tilesOf(room: number) {
   return tilesFor(gpu as unknown as Gpu, traitsOf(shape, { scale: 1, causal: true }, "f32"));
 }
 
-test.each(full ? rooms : rooms.slice(0, 1))("tiles of a GPU with %i bytes of workgroup memory", async (room) => {
+test.runIf(full).each(rooms)("tiles of a GPU with %i bytes of workgroup memory", async (room) => {
   const one = { name: "all passes", all: true, segments: 40, tiles: tilesOf(room) };
   const gpu = room === rooms[0] ? await plainGpu() : await testGpu();
   for (const [what, error] of Object.entries(await kernelErrors(gpu, one))) {
