@@ -9,9 +9,8 @@ const layer = { name: "rows", dtype: "f32", T: 1000, heads: 10, headSize: 50, ou
 
 test("a layer's time is held against the card's rates, by what it multiplies and moves", () => {
   // 10 heads · 1000² / 2 pairs · 50 products and sums; 10 · 1000 rows of queries and of keys, 200 bytes each, and 20 more
-  const measured = { ...layer, samples_ms: [], peak_mb: null, error: null } as unknown as Parameters<
-    typeof nearness
-  >[0];
+  const pytorch = { pytorch_eager_ms: null, pytorch_eager_dtype: null, pytorch_peak_mb: null, sdpa_ms: null };
+  const measured = { ...layer, ...pytorch, pytorch_out_of_memory: false, samples_ms: [], peak_mb: null, error: null };
   expect(nearness(measured, ceilings)).toEqual({
     tflops: 0.5,
     of_matrix: 0.01,
