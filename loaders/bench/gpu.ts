@@ -38,7 +38,7 @@ export interface GpuMeasurement {
   readonly pytorch_peak_mb: number | null;
   readonly pytorch_out_of_memory: boolean;
   readonly sdpa_ms: number | null;
-  /** Largest difference of an entropy, in nats, from float64 in some rows. */
+  /** Largest difference from float64: of some rows' entropies, in nats, and of what some keys receive, in parts of it. */
   readonly error: number | null;
 }
 
@@ -188,7 +188,18 @@ async function measureLayer(
   });
   const everyQuery = [new Float32Array(T).fill(1)];
   const { rows } = layer.rows();
+  const [received] = layer.received(everyQuery);
   await layer.run();
+  const exact = new ExactRows(
+    type === "f32" ? queries : Float32Array.from(queries, fromHalf),
+    type === "f32" ? keys : Float32Array.from(keys, fromHalf),
+    T,
+  );
+  const statistics = new Float32Array(await gpu.read(rows.buffer, 16 * heads * T)); // [heads, queries, 4]
+  const errors = {
+    rows: exact.worstEntropy(statistics),
+    columns: exact.worstReceived(statistics, new Float32Array(await gpu.read(received.buffer, 4 * heads * T))),
+  };
   const run = (queue: () => void) =>
     timed(gpu, () => {
       queue();
@@ -202,13 +213,6 @@ async function measureLayer(
       layer.received(everyQuery);
     }),
   };
-  const entropies = new Float32Array(await gpu.read(rows.buffer, 16 * heads * T));
-  const error = worstEntropy(
-    type === "f32" ? queries : Float32Array.from(queries, fromHalf),
-    type === "f32" ? keys : Float32Array.from(keys, fromHalf),
-    T,
-    entropies,
-  );
   const peak = memory.peak();
   layer.release();
   for (const buffer of [queryBuffer, keyBuffer]) buffer.destroy();
@@ -224,7 +228,7 @@ async function measureLayer(
     samples_ms: samples[name],
     peak_mb: peak,
     ...beside(name === "rows+columns" ? torch?.peer("layer", T, type === "f32" ? "float32" : "bfloat16") : undefined),
-    error: name === "columns" ? null : error,
+    error: name === "rows+columns" ? Math.max(errors.rows, errors.columns) : errors[name],
   }));
 }
 
@@ -236,20 +240,23 @@ const beside = (peer: Peer | undefined) => ({
   sdpa_ms: peer?.sdpa_ms ?? null,
 });
 
-/** The largest difference of some rows' entropies from float64. */
-function worstEntropy(queries: ArrayLike<number>, keys: ArrayLike<number>, T: number, rows: Float32Array): number {
-  const random = new Random(5);
-  const places = [T - 1, T >> 1, ...Array.from({ length: 6 }, () => random.int(T))];
-  return Math.max(
-    ...places.map((query, i) => {
-      const head = i % heads;
-      const scores = Float64Array.from({ length: query + 1 }, (_, key) => {
-        let s = 0;
-        for (let d = 0; d < headSize; d++) {
-          s += queries[(head * T + query) * headSize + d] * keys[(head * T + key) * headSize + d];
-        }
-        return s * headSize ** -0.5;
-      });
+/** What some rows and keys should come to, in float64. */
+class ExactRows {
+  private readonly places: readonly number[];
+
+  constructor(
+    private readonly queries: ArrayLike<number>, // [heads, T, headSize]
+    private readonly keys: ArrayLike<number>, // [heads, T, headSize]
+    private readonly T: number,
+  ) {
+    const random = new Random(5);
+    this.places = [T - 1, T >> 1, ...Array.from({ length: 6 }, () => random.int(T))];
+  }
+
+  /** The largest difference of an entropy. `statistics`: [heads, T, 4]. */
+  worstEntropy(statistics: Float32Array): number {
+    return this.worst((head, query) => {
+      const scores = Float64Array.from({ length: query + 1 }, (_, key) => this.score(head, query, key));
       const largest = scores.reduce((a, b) => Math.max(a, b));
       let total = 0;
       let expected = 0;
@@ -258,9 +265,36 @@ function worstEntropy(queries: ArrayLike<number>, keys: ArrayLike<number>, T: nu
         total += p;
         expected += p * (s - largest);
       }
-      return Math.abs(Math.log(total) - expected / total - rows[4 * (head * T + query) + 2]);
-    }),
-  );
+      return Math.abs(Math.log(total) - expected / total - statistics[4 * (head * this.T + query) + 2]);
+    });
+  }
+
+  /**
+   * The largest difference of attention received, in parts of it where it is more than 1. What normalises each row is
+   * the row pass's, whose entropies are checked by themselves: to have it in float64 would take as long as attention.
+   */
+  worstReceived(statistics: Float32Array, received: Float32Array): number {
+    return this.worst((head, key) => {
+      let sum = 0;
+      for (let query = key; query < this.T; query++) {
+        const normalisation = statistics[4 * (head * this.T + query) + 1] * Math.LN2;
+        sum += Math.exp(this.score(head, query, key) - normalisation);
+      }
+      return Math.abs(sum - received[head * this.T + key]) / Math.max(1, sum);
+    });
+  }
+
+  private worst(difference: (head: number, place: number) => number): number {
+    return Math.max(...this.places.map((place, i) => difference(i % heads, place)));
+  }
+
+  private score(head: number, query: number, key: number): number {
+    let s = 0;
+    for (let d = 0; d < headSize; d++) {
+      s += this.queries[(head * this.T + query) * headSize + d] * this.keys[(head * this.T + key) * headSize + d];
+    }
+    return s * headSize ** -0.5;
+  }
 }
 
 /** Entropy and maximum of every row, mass on the first four keys and attention received, of every layer and head. */

@@ -21,7 +21,11 @@ const measurements = table("gpu", "Time and memory of attention statistics on on
   pytorch_ms: { kind: "float64", meaning: "PyTorch, eager attention and reductions", unit: "ms", optional: true },
   pytorch_mb: { kind: "float64", meaning: "Peak memory of PyTorch, eager", unit: "MB", optional: true },
   sdpa_ms: { kind: "float64", meaning: "PyTorch's fused attention, without statistics", unit: "ms", optional: true },
-  error: { kind: "float64", meaning: "Largest difference of an entropy from float64", unit: "nats", optional: true },
+  error: {
+    kind: "float64",
+    meaning: "Largest difference from float64: of an entropy, in nats, or of what a key receives, in parts of it",
+    optional: true,
+  },
   tflops: {
     kind: "float64",
     meaning: "Multiplications and additions of query–key products that a causal layer needs, per second",
