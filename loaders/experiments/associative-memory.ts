@@ -2,8 +2,8 @@
  * How many associations does a head hold? Method:
  * random unit keys with random values of ±1 are stored in one matrix, as linear attention does, and recalled by their
  * own keys. The capacity is the number of pairs at which half of such memories still hold theirs, by three criteria,
- * for key sizes over five doublings; its exponent is the slope of a line through the logarithms. Then softmax attention and
- * the delta rule answer the same memories. Repetitions with their own random pairs are the independent units.
+ * for several key sizes; its exponent is the slope of a line through the logarithms. Then softmax attention and the
+ * delta rule answer the same memories. Repetitions with their own random pairs are the independent units.
  *
  * Departures: the paper's theorem was not read. That its error-free recall is the worst-case criterion is inferred from
  * the scaling that its abstract states; the share of right signs is shown beside it and judges nothing.
@@ -113,7 +113,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "softmax-recalls-better",
     paper,
     statement: "Softmax attention recalls better than linear attention at equal load.",
-    measure: "mean cosine of softmax attention minus that of linear attention, over loads from a quarter to two",
+    measure: "mean cosine of softmax attention minus that of linear attention, mean over loads",
     rule: positiveRule("0.02"),
     judge: (evidence) => {
       const interval = advantage(evidence, "softmax");

@@ -4,22 +4,23 @@
  * and troughs that lie elsewhere for another base. First, the mean score before the softmax by distance, over heads and
  * queries of running text, is held against the waveform, in the trained model and in one with random weights.
  *
- * Then lists of key–value pairs fill most of the trained context, and pairs at all distances from 200 tokens on are
- * asked for. The log-probability of the answer is held against the waveform at its distance, and what another base does
- * to it against what that base does to the waveform. A value less the mean of those at most 100 tokens nearer or further
- * is what is compared, so that what grows or falls with the distance as a whole does not count; distances shuffled among
- * the questions of a list show what chance gives.
+ * Then lists of key–value pairs fill most of the trained context, and pairs at all distances but the shortest are asked
+ * for. The log-probability of the answer is held against the waveform at its distance, and what another base does to it
+ * against what that base does to the waveform. A value less the mean of those a little nearer or further is what is
+ * compared, so that what grows or falls with the distance as a whole does not count; distances shuffled among the
+ * questions of a list show what chance gives.
  *
- * Last, runs with 1 to 2.8 times the model's base (the authors' list for questions on documents, 10,000 to 28,000) are
- * mixed at every token of an answer: z = Σ_j α_j z_j over the runs' logits, with α the softmax of each run's largest
- * logit. The share of right answers where it is lowest, of eight ranges of distance, is compared with the model's own
- * base, with the single base that was best on the other half of the lists, and with equal weights. Lists share no pair
- * and are the independent units; an answer counts where each token is the most likely one, which is greedy decoding.
+ * Last, runs with several multiples of the model's base (the authors' list for questions on documents, 10,000 to
+ * 28,000) are mixed at every token of an answer: z = Σ_j α_j z_j over the runs' logits, with α the softmax of each
+ * run's largest logit. The share of right answers where it is lowest, of several ranges of distance, is compared with
+ * the model's own base, with the single base that was best on the other half of the lists, and with equal weights.
+ * Lists share no pair and are the independent units; an answer counts where each token is the most likely one, which is
+ * greedy decoding.
  *
- * Departures: heads have 32 dimensions and not 128, and distances end at 1,400 tokens and not 4,090, so that waveforms
- * of different bases part much earlier. Bases are taken from the authors' list and not searched for. That values are
- * compared with those nearby, and all thresholds, are ours; the task is that of the paper's opening figure, and tools
- * are not tried.
+ * Departures: heads have fewer dimensions than the paper's 128, and lists are shorter than its 4,090 tokens, so that
+ * waveforms of different bases part much earlier. Bases are taken from the authors' list and not searched for. That
+ * values are compared with those nearby, and all thresholds, are ours; the task is that of the paper's opening figure,
+ * and tools are not tried.
  */
 
 import { UserError } from "../../engine/errors.js";

@@ -1,11 +1,12 @@
 /**
  * Can it be told without far keys whether a head needs them? Method:
- * for a query, the first 16 keys and a window of the last ones are local, all between them are the bulk. With A the sum of
- * exp(score) over a set of keys, S = A_local ÷ (A_local + A_bulk) is the share of the attention that stays local; a head
- * needs the context for a query where S is below a threshold. The estimate takes the scores of the bulk for Gaussian:
- * log A_bulk ≈ log(number of keys) + q·μ/√d + qᵀΣq/2d, with μ and Σ the mean and covariance of keys. These come from the
- * bulk itself, from the local keys alone, or from the bulk of another text. Estimates are judged by the area under the
- * ROC curve (AUC) against the true label, over all heads and within each head, and texts are the independent units.
+ * for a query, the first few keys and a window of the last ones are local, all between them are the bulk. With A the
+ * sum of exp(score) over a set of keys, S = A_local ÷ (A_local + A_bulk) is the share of the attention that stays
+ * local; a head needs the context for a query where S is below a threshold. The estimate takes the scores of the bulk
+ * for Gaussian: log A_bulk ≈ log(number of keys) + q·μ/√d + qᵀΣq/2d, with μ and Σ the mean and covariance of keys.
+ * These come from the bulk itself, from the local keys alone, or from the bulk of another text. Estimates are judged by
+ * the area under the ROC curve (AUC) against the true label, over all heads and within each head, and texts are the
+ * independent units.
  *
  * Then facts are asked from lists, and the bulk is hidden from some heads when the answer is read: from those with the
  * largest true S for this query (oracle), the largest estimated S (adaptive, moments of the bulk), from the heads with the

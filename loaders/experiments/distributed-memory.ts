@@ -1,9 +1,8 @@
 /**
  * Does attention read like a sparse distributed memory? Method:
- * the overlap of two Hamming balls is counted exactly for 64-bit addresses and every radius, and a line is fitted to
- * its logarithm against the cosine: how straight it is, and its slope, the inverse temperature of the softmax that it
- * resembles. Then both read the same stored patterns. Sets of random patterns are the independent units; counts are
- * exact.
+ * the overlap of two Hamming balls is counted exactly for every radius, and a line is fitted to its logarithm against
+ * the cosine: how straight it is, and its slope, the inverse temperature of the softmax that it resembles. Then both
+ * read the same stored patterns. Sets of random patterns are the independent units; counts are exact.
  *
  * Departures: only the exact part. Inverse temperatures of trained heads are not compared. Slopes are plain least
  * squares; the published ones divide a sample covariance by a population variance and are larger by r/(r − 1).
@@ -43,7 +42,7 @@ const readings = table("readings", "Agreement of both readings of random pattern
   uniform: { kind: "float64", meaning: "The same against a softmax of a tenth of the inverse temperature" },
 });
 
-export interface Evidence extends Pick<Parameters, "seed" | "resamples"> {
+export interface Evidence extends Pick<Parameters, "radius" | "seed" | "resamples"> {
   readonly lines: readonly { readonly radius: number; readonly beta: number; readonly r2: number }[];
   readonly correlations: readonly number[];
 }
@@ -55,11 +54,11 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "nearly-exponential",
     paper,
     statement: "The weight of a stored pattern falls almost exponentially with its distance.",
-    measure: "least share of variance that a line through ln |I| explains, radii from 11 up",
+    measure: "least share of variance that a line through ln |I| explains, radii from that of the readings up",
     rule: "Replicated where it is above 0.95, not replicated where it is below 0.9, mixed otherwise. A count: there is no sampling error.",
     revised: knownBefore,
-    judge: ({ lines: fits }) => {
-      const wide = fits.filter(({ radius }) => radius >= 11).map(({ r2 }) => r2);
+    judge: ({ lines: fits, radius: from }) => {
+      const wide = fits.filter(({ radius }) => radius >= from).map(({ r2 }) => r2);
       const least = Math.min(...wide);
       const outcome = least > 0.95 ? "replicated" : least < 0.9 ? "not replicated" : "mixed";
       return { ...exact(least, wide.length), outcome };
@@ -69,7 +68,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "nearly-exponential-at-capacity",
     paper,
     statement: "It does so for the radius of largest capacity, too.",
-    measure: "share of variance that a line through ln |I| explains at the smallest radius, 5",
+    measure: "share of variance that a line through ln |I| explains at the smallest radius",
     rule: "Replicated where it is above 0.95, not replicated where it is below 0.9, mixed otherwise. A count: there is no sampling error.",
     revised: knownBefore,
     judge: ({ lines: fits }) => {
@@ -124,6 +123,6 @@ export const distributedMemory: Experiment<Parameters, Evidence> = {
       return { set, correlation: like(beta), uniform: like(beta / 10) };
     });
     yield batch(readings, read);
-    return { seed, resamples, lines: fits, correlations: read.map(({ correlation }) => correlation) };
+    return { radius, seed, resamples, lines: fits, correlations: read.map(({ correlation }) => correlation) };
   },
 };

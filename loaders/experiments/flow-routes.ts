@@ -149,7 +149,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "routes-are-small",
     paper,
     statement: "A prediction needs a small part of all edges of attention.",
-    measure: "share of all edges of attention that are in the route, threshold 0.04, mean over texts",
+    measure: "share of all edges of attention that are in the route, mean over texts",
     rule: "Replicated where the whole 95 % interval over texts lies between 0 and 0.05, not replicated where all of it is above 0.2, mixed otherwise; not testable where no route has an edge.",
     judge: ({ texts, seed, resamples }) => {
       const interval = bootstrap(

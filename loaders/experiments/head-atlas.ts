@@ -84,7 +84,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "roles-are-sparse",
     paper,
     statement: "Each role is held by few heads.",
-    measure: "share of heads with a mean attention above 0.3, for the role that most heads have",
+    measure: "share of heads with a mean attention above the threshold, for the role that most heads have",
     rule: "Replicated where the whole 95 % interval over sequences is below 0.25, not replicated where all of it is above 0.5, mixed otherwise; not testable where no head has a role.",
     judge: ({ scores: { repeated }, threshold, seed, resamples }) => {
       const units = indices(repeated["first token"]);

@@ -1,9 +1,9 @@
 /**
  * Can many heads of low rank replace one of full rank? Method:
  * the task is to return the one of N random points on a sphere that is nearest to a query. One head of full rank is
- * measured on random lookups, for N up to 64. Heads of rank 1 are judged in closed form for two points: random heads
- * with the best weights that there are for them, as many as give them one, eight and thirty-two times the parameters of
- * the full-rank head. Sets of random heads, and batches of lookups, are the independent units.
+ * measured on random lookups, for several N. Heads of rank 1 are judged in closed form for two points: random heads
+ * with the best weights that there are for them, as many as give them the parameters of the full-rank head, and several
+ * times as many. Sets of random heads, and batches of lookups, are the independent units.
  *
  * Departures: only the exact part, and no training. The heads' directions are drawn at random and only their weights are
  * the best, so that the losses are upper bounds of what heads of rank 1 can reach.
@@ -86,7 +86,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "more-heads-do-not-make-up",
     paper,
     statement: "Nor do they with many times the parameters.",
-    measure: "least loss with 32 times the parameters, at the largest width, mean over sets",
+    measure: "least loss with the most parameters, at the largest width, mean over sets",
     rule: "Replicated where the whole 95 % interval over sets is above 0.1, not replicated where all of it is below 0.01, mixed otherwise.",
     judge: ({ lowRank: losses, seed, resamples }) => {
       const budgets = losses[losses.length - 1];
@@ -98,7 +98,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "worse-with-dimension",
     paper,
     statement: "What low rank loses at equal cost grows with the dimension.",
-    measure: "loss with 32 times the parameters: largest width minus smallest, means over sets",
+    measure: "loss with the most parameters: largest width minus smallest, means over sets",
     rule: positiveRule("0.02"),
     revised: "Losses of single sets of heads had been seen when the rule was written.",
     judge: ({ lowRank: losses, seed, resamples }) => {

@@ -1,9 +1,9 @@
 /**
  * What a key–value cache can do without. Method:
- * 1. A context is read with its whole cache. Then each policy drops half, three quarters and nine tenths of its keys and
- *    values, and what follows is read with the rest: the next tokens of real text, or questions about facts in it. All
- *    policies keep as much memory. Controls: the whole cache, keys drawn at random (the first one kept), and the same
- *    model with random weights.
+ * 1. A context is read with its whole cache. Then each policy drops several shares of its keys and values, and what
+ *    follows is read with the rest: the next tokens of real text, or questions about facts in it. All policies keep as
+ *    much memory. Controls: the whole cache, keys drawn at random (the first one kept), and the same model with random
+ *    weights.
  * 2. Heads are scored by how often they copy an answer from the context, in contexts of their own. The heads with the
  *    highest scores keep all their keys and the others only sinks and recent ones; as many random heads of the same
  *    layers are the control. The heads with the highest scores are masked, against random heads of the same layers.
@@ -66,6 +66,8 @@ const parameters = {
   /** Shares of a head's dimensions in which keys are chosen, and texts on which that is done. */
   dimensions: [0.125, 0.25, 0.5],
   chosenTexts: 6,
+  /** Score above which a head is a retrieval head. */
+  retrieval: 0.1,
   /** Share of the heads that is masked. */
   masked: 0.05,
   /** Texts that are read with random weights too. */
@@ -149,6 +151,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
       .map((_, head) => head)
       .sort((a, b) => copied[b] - copied[a] || attention[b] - attention[a])
       .slice(0, most);
+    const masked = { heads, scores: copied, threshold: given.retrieval };
     const known: Forward[] = [];
     for (const ids of calibration) {
       known.push(await run({ ids: ids.slice(0, tokens) }, { vectors: true }, "components of keys"));
@@ -159,7 +162,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
 
     // Policies: texts, contexts with questions, texts under random weights.
     const setting = { sizes, shape: architecture, order, random, architecture };
-    const plan: Plan = { ...setting, masked: { heads, scores: copied }, selecting: { directions, share: QUARTER } };
+    const plan: Plan = { ...setting, masked, selecting: { directions, share: QUARTER } };
     const read: TextReading[] = [];
     for (const [i, ids] of texts.entries()) {
       read.push(await readText(run, ids, tokens, plan, i < given.chosenTexts ? choosing : []));
@@ -231,6 +234,7 @@ export const kvPolicies: Experiment<Parameters, Evidence> = {
     const cut = given.evicted.indexOf(1 - QUARTER);
     return {
       evicted: given.evicted,
+      retrieval: given.retrieval,
       seed,
       resamples,
       texts: read.map((of): TextEvidence => textEvidence(of, cut < 0 ? undefined : { cut, quarter, noise })),

@@ -1,7 +1,7 @@
 /**
  * Are a few dimensions of queries and keys massive, and is the context read with them? Method:
  * for every head, M is the Euclidean norm of each dimension over the tokens of a text, of queries and keys after rotary
- * encoding and of values; a dimension is massive where M is above five times the mean of its head. It is asked where in
+ * encoding and of values; a dimension is massive where M is several times the mean of its head. It is asked where in
  * the order of rotary frequencies the largest dimension of each head lies, and whether heads of a layer agree on it.
  * Random weights are the control.
  *
@@ -125,7 +125,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "massive-in-queries-and-keys",
     paper,
     statement: "Heads have massive dimensions in queries and keys, and not in values.",
-    measure: "share of heads with a dimension above five times the mean: mean of queries and keys, minus values",
+    measure: "share of heads with a massive dimension: mean of queries and keys, minus values",
     rule: positiveRule("0.05"),
     judge: (evidence) => {
       const interval = overTexts(excess(evidence.massive), evidence);

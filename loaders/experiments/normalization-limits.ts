@@ -10,10 +10,10 @@
  * Controls are random weights, random tokens through the trained model, and for the sensitivity Gaussian scores with
  * each row's mean and variance. Texts are the independent units.
  *
- * Departures: a model of 64 heads and texts of 512 tokens, where the paper has GPT-2's 144 heads and 1,024 tokens; fewer
- * heads make its test weaker and the critical N smaller. The test also sees that heads differ more than chance does. A few rows at the end of each context, not all rows. The
- * distance is reconstructed from the paper's text (the catalogue says how); it is measured over unit embeddings
- * throughout, and chance by drawing, not by the paper's closed form.
+ * Departures: a small model and short texts, where the paper has GPT-2's 144 heads and 1,024 tokens; fewer heads make
+ * its test weaker and the critical N smaller. The test also sees that heads differ more than chance does. A few rows at
+ * the end of each context, not all rows. The distance is reconstructed from the paper's text (the catalogue says how);
+ * it is measured over unit embeddings throughout, and chance by drawing, not by the paper's closed form.
  */
 import type { Forward } from "../../engine/forward.js";
 import { bootstrap, type Interval, mean } from "../../engine/interval.js";

@@ -10,10 +10,10 @@
  * with --prompts, in the form that loaders/analysis/records.ts describes.
  *
  * Departures: the simulation follows the released notebook of the paper on the causal mask, with fewer sequences; slope
- * and Var(N)/Var(S) are our summaries of its pictures. Mean scores of trained models are over stretches of 128 tokens
- * where the paper has a thousand texts of 1,024, with the noise taken out. That late facts are found better, and that
- * rotary models fail past the trained length, are premises of the papers that are named for them; their own methods are
- * not tried here. Facts are invented, where the paper on attention sorting has biographies.
+ * and Var(N)/Var(S) are our summaries of its pictures. Mean scores of trained models are over short stretches of text
+ * where the paper has a thousand texts of 1,024 tokens, with the noise taken out. That late facts are found better, and
+ * that rotary models fail past the trained length, are premises of the papers that are named for them; their own
+ * methods are not tried here. Facts are invented, where the paper on attention sorting has biographies.
  */
 
 import { factLists } from "../analysis/records.js";

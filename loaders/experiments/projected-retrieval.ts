@@ -100,7 +100,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper,
     statement: "At equal dimensions, longer documents are put in the wrong order more often.",
     measure:
-      "share of pairs in the wrong order, longest minus shortest documents, 64 dimensions, mean over collections",
+      "share of pairs in the wrong order, longest minus shortest documents, at the middle number of dimensions, mean over collections",
     rule: positiveRule("0.02"),
     judge: ({ wrong, seed, resamples }) => {
       const differences = wrong[wrong.length - 1].map((share, i) => share - wrong[0][i]);
@@ -128,7 +128,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper,
     statement: "Several vectors per document, each of that size, find what one vector loses.",
     measure:
-      "share of queries whose document comes first, longest documents: eight vectors minus one, mean over collections",
+      "share of queries whose document comes first, longest documents: several vectors minus one, mean over collections",
     rule: positiveRule("0.05"),
     judge: ({ one, several, seed, resamples }) => {
       const gains = several.map((share, i) => share - one[i]);

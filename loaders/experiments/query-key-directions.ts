@@ -2,11 +2,11 @@
  * How many directions does a head need to attend? Method:
  * the score of a query at i and a key at j is x̃_iᵀ Ω x̃_j, with x̃ the normed input of the layer, a 1 appended where
  * projections have a bias, and Ω = W_Qᵀ R W_K of rank d, where R is the rotation by their distance. The singular value
- * decomposition Ω = Σ_k s_k u_k v_kᵀ makes the score a sum of d terms t_k = s_k (x̃_i · u_k)(v_k · x̃_j). The directions of
- * a pair are the shortest prefix of the terms, sorted from the largest, whose sum reaches the score (from the smallest
- * where the score is negative). A head fires where its attention is at least ½ on a token that is not the first, with a
- * score of at least 0. Controls are other pairs of the same head at the same distance that do not fire, the same firings
- * in a random orthogonal basis of the head's dimensions, and pairs of a model with random weights.
+ * decomposition Ω = Σ_k s_k u_k v_kᵀ makes the score a sum of d terms t_k = s_k (x̃_i · u_k)(v_k · x̃_j). The
+ * directions of a pair are the shortest prefix of the terms, sorted from the largest, whose sum reaches the score (from
+ * the smallest where the score is negative). A head fires where much of its attention is on one token that is not the
+ * first, with a score of at least 0. Controls are other pairs of the same head at the same distance that do not fire,
+ * the same firings in a random orthogonal basis of the head's dimensions, and pairs of a model with random weights.
  *
  * On random tokens that come twice, the directions with which heads look at what followed the earlier copy (induction)
  * are traced to their source: the output o of every head of an earlier layer at j adds Σ_k sign(x̃_i · u_k) √s_k v_k · o/σ_j

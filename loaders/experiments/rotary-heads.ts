@@ -1,10 +1,10 @@
 /**
  * Do heads that reach far read slowly turning dimensions? Method:
  * the score of a query and a key is a sum over rotary pairs; c_p is what pair p of its dimensions adds. Causal pairs of
- * tokens are drawn at random, as many at every power of two of the distance. For each head and rotary pair, the Spearman
- * correlation of |c_p| ÷ Σ |c_p| with the distance says whether it gains weight as tokens are further apart; the head's
- * score is the Spearman correlation of that, over rotary pairs, with their order from fast to slow. The tenth of the
- * heads with the highest score are called positional. How much the slow half of the pairs gains from near to far is
+ * tokens are drawn at random, as many at every power of two of the distance. For each head and rotary pair, the
+ * Spearman correlation of |c_p| ÷ Σ |c_p| with the distance says whether it gains weight as tokens are further apart;
+ * the head's score is the Spearman correlation of that, over rotary pairs, with their order from fast to slow. The few
+ * heads with the highest scores are called positional. How much the slow half of the pairs gains from near to far is
  * compared with random weights, and with distances shuffled among the drawn pairs of tokens, of which the largest gain
  * of any head is taken, because many heads are tried.
  *
@@ -13,9 +13,9 @@
  * where sets are compared with, these are resampled with them, for what a set costs depends on which heads are in it.
  *
  * Departures: what a pair contributes is known from another group's port of the paper's score; the correlation, the
- * share of heads and both tasks are our reading, for the paper's own threshold was not found. Lists of facts have a
- * hundred or a few hundred tokens, where the paper has long documents. Later work reports other roles of low
- * frequencies in some models.
+ * share of heads and both tasks are our reading, for the paper's own threshold was not found. Lists of facts have a few
+ * hundred tokens at most, where the paper has long documents. Later work reports other roles of low frequencies in some
+ * models.
  */
 import type { Values } from "../../engine/forward.js";
 import { bootstrap, mean, quantile, spearman } from "../../engine/interval.js";
@@ -134,8 +134,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "slow-pairs-reach-far",
     paper,
     statement: "The further apart two tokens are, the more of their score comes from slowly turning dimensions.",
-    measure:
-      "share of the slow half of the rotary pairs, at distances of 64 and more minus 4 and less, mean over heads",
+    measure: "share of the slow half of the rotary pairs, between tokens far apart minus near ones, mean over heads",
     rule: positiveRule("0.01"),
     judge: ({ shift, seed, resamples }) => {
       const interval = bootstrap(shift.trained.map(mean), mean, { seed, resamples });

@@ -11,7 +11,7 @@
  *    documents and judged on the second.
  * Every document is one independent unit; differences are paired by document.
  *
- * Departures: later sinks are damped by a bias of ln 0.4 before the softmax, which shares what is freed over all keys in
+ * Departures: later sinks are damped by a bias before the softmax, which shares what is freed over all keys in
  * proportion, where the paper multiplies their weights and shares it over the others. Heads to damp are chosen by the
  * loss on running text, not by accuracy on tasks. Reference tokens follow the released rule without its fallback;
  * eigenvalues, topology and value influence are not computed. Of the paper on the L2 norm of keys, the correlation

@@ -1,7 +1,7 @@
 /**
  * Is exact attention possible without the matrix of scores? Method:
  * three programs in float32 answer the same random queries: the whole matrix, tiles of √T × √T with a running maximum,
- * and tiles without it, at scores of three sizes; float64 is the reference. Scratch memory is counted as the programs
+ * and tiles without it, at scores of several sizes; float64 is the reference. Scratch memory is counted as the programs
  * allocate it. Random inputs of one seed are one independent unit; counts of memory are exact.
  *
  * Departures: the paper reports memory of whole programs on an accelerator; here scratch buffers are counted, for its
@@ -87,7 +87,7 @@ export const claims: readonly Claim<Evidence>[] = [
     paper,
     statement: "The streamed result is exact: its error is that of the whole matrix.",
     measure:
-      "error of the tiles ÷ error of the whole matrix, both against float64, worst of three scales, mean over inputs",
+      "error of the tiles ÷ error of the whole matrix, both against float64, worst of the scales, mean over inputs",
     rule: "Replicated where the whole 95 % interval over inputs is below 3, not replicated where all of it is above 10 or an output is not finite, mixed otherwise.",
     revised: knownBefore,
     judge: ({ errors: found, seed, resamples }) => {

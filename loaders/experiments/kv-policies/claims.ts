@@ -6,7 +6,7 @@ import type { Task } from "../positional-bias/contexts.js";
 import { type Choice, QUARTER, type Selector } from "./low-rank.js";
 import type { Answered } from "./measure.js";
 import { type Policy, rankings } from "./policies.js";
-import { type Mask, meanScores, RETRIEVAL } from "./retrieval.js";
+import { type Mask, meanScores } from "./retrieval.js";
 
 /** What one text says. Losses are means over the tokens after the context, in nats. */
 export interface TextEvidence {
@@ -31,6 +31,8 @@ export interface ContextEvidence {
 
 export interface Evidence {
   readonly evicted: readonly number[];
+  /** Score above which a head is a retrieval head. */
+  readonly retrieval: number;
   readonly seed: number;
   readonly resamples: number;
   readonly texts: readonly TextEvidence[];
@@ -247,10 +249,10 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "retrieval-heads-are-few",
     ...HEADS,
     statement: "Few heads copy from far context.",
-    measure: `share of heads with a retrieval score above ${RETRIEVAL}`,
+    measure: "share of heads with a retrieval score above the threshold",
     rule: "Not testable where no head has such a score. Replicated where the whole 95 % interval over contexts is at most 0.1, not replicated where all of it is above 0.2, mixed otherwise.",
-    judge: ({ scores, seed, resamples }) => {
-      const share = (drawn: Evidence["scores"]) => mean(meanScores(drawn).map((score) => Number(score > RETRIEVAL)));
+    judge: ({ scores, retrieval, seed, resamples }) => {
+      const share = (drawn: Evidence["scores"]) => mean(meanScores(drawn).map((score) => Number(score > retrieval)));
       const interval = bootstrap(scores, share, { seed, resamples });
       if (interval.estimate === 0) return { ...interval, outcome: "not testable at this scale" };
       const outcome = interval.high <= 0.1 ? "replicated" : interval.low > 0.2 ? "not replicated" : "mixed";

@@ -38,7 +38,7 @@ import {
   survivalsOf,
 } from "./policies.js";
 import { activityOf, recurring } from "./recurrence.js";
-import { type Mask, masked, matched } from "./retrieval.js";
+import { type Chosen, type Mask, masked, matched } from "./retrieval.js";
 import { type Base, continued, keyValueHeadOf, type Survival, staged } from "./stages.js";
 
 /** Runs a model over a prompt, and counts it. */
@@ -46,8 +46,8 @@ export type Run = (prompt: Prompt, request: Request, message: string) => Promise
 
 export interface Plan extends Setting {
   readonly architecture: Architecture;
-  /** Heads that are masked, and the retrieval scores of all; none: nothing is masked. */
-  readonly masked?: { readonly heads: readonly number[]; readonly scores: readonly number[] };
+  /** None: nothing is masked. */
+  readonly masked?: Chosen;
   /** Directions in which queries select keys, and the share of them that is used; none: nothing is selected. */
   readonly selecting?: { readonly directions: Directions; readonly share: number };
 }
@@ -80,8 +80,8 @@ export type Masked<T> = Readonly<Record<Mask, { readonly retrieval: T; readonly 
 
 async function underMasks<T>(prompt: Prompt, plan: Plan, read: (prompt: Prompt) => Promise<T>) {
   if (!plan.masked) return undefined;
-  const { heads, scores } = plan.masked;
-  const others = matched(heads, scores, plan.shape.heads, plan.random);
+  const { heads } = plan.masked;
+  const others = matched(plan.masked, plan.shape.heads, plan.random);
   const under = async (mask: Mask) => ({
     retrieval: await read(masked(prompt, heads, mask, plan.shape)),
     random: await read(masked(prompt, others, mask, plan.shape)),

@@ -10,9 +10,6 @@ import { score } from "../../analysis/questions.js";
 import type { Context } from "../positional-bias/contexts.js";
 import { readersOf, type Shape } from "./stages.js";
 
-/** A head is a retrieval head from this score on. */
-export const RETRIEVAL = 0.1;
-
 export function retrievalRequest({ prompt, questions, answers }: Context): Request {
   const target = new Int32Array(prompt.ids.length).fill(-1); // [tokens]
   questions.forEach(({ answer, end }, i) => {
@@ -75,13 +72,15 @@ export function masked(prompt: Prompt, heads: readonly number[], mask: Mask, sha
   return { ...prompt, temperature: { data, dims: [shape.layers, shape.heads] } };
 }
 
+/** Heads to mask, the retrieval scores of all, and the score above which a head is a retrieval head. */
+export interface Chosen {
+  readonly heads: readonly number[];
+  readonly scores: readonly number[];
+  readonly threshold: number;
+}
+
 /** Other heads of the same layers that are no retrieval heads, one for each where the layer has as many. */
-export function matched(
-  heads: readonly number[],
-  scores: readonly number[],
-  perLayer: number,
-  random: Random,
-): number[] {
-  const others = scores.flatMap((score, head) => (score <= RETRIEVAL && !heads.includes(head) ? [head] : []));
+export function matched({ heads, scores, threshold }: Chosen, perLayer: number, random: Random): number[] {
+  const others = scores.flatMap((score, head) => (score <= threshold && !heads.includes(head) ? [head] : []));
   return sameLayers(heads, others, perLayer, random);
 }

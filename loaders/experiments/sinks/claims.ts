@@ -145,7 +145,7 @@ export const claims: readonly Claim<Evidence>[] = [
     id: "later-sinks-harmful",
     paper: "hidden-attention-sinks-act",
     statement: "Later sinks do harm: damping them in every head lowers the loss.",
-    measure: "Loss as it is minus loss with later sinks damped to 0.4, paired by document (nats per token)",
+    measure: "Loss as it is minus loss with later sinks damped, paired by document (nats per token)",
     rule: lossRule,
     judge(evidence) {
       const interval = difference(evidence, "none", "later sinks damped");

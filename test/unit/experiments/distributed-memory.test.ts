@@ -4,6 +4,7 @@ import { distributedMemory, type Evidence } from "../../../loaders/experiments/d
 import { expectDeclaredRows, judged, runPure } from "./pure.js";
 
 const evidence = (r2: number, correlation: number): Evidence => ({
+  radius: 11,
   seed: 1,
   resamples: 200,
   lines: [5, 11, 20].map((radius) => ({ radius, beta: 10, r2 })),

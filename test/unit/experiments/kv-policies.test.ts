@@ -361,9 +361,9 @@ describe("retrieval heads", () => {
   });
 
   test("are matched by others of their layers that do not retrieve", () => {
-    const scores = [0.9, 0, 0.3, 0, 0, 0.5, 0, 0];
+    const chosen = { heads: [0, 5, 2], scores: [0.9, 0, 0.3, 0, 0, 0.5, 0, 0], threshold: 0.1 };
     for (let seed = 0; seed < 20; ++seed) {
-      const [first, second, third] = matched([0, 5, 2], scores, 4, new Random(seed));
+      const [first, second, third] = matched(chosen, 4, new Random(seed));
       expect([1, 3]).toContain(first);
       expect([4, 6, 7]).toContain(second);
       expect([1, 3]).toContain(third);
@@ -392,6 +392,7 @@ describe("claims", () => {
     const answered = (correct: number, logProbability = -1) => ({ correct, logProbability });
     return {
       evicted: [0.5, 0.75],
+      retrieval: 0.1,
       seed: 1,
       resamples: 200,
       texts: Array.from({ length: 8 }, (_, i) => ({
