@@ -130,6 +130,10 @@ export const messages = {
     `the experiment ${experiment} is declared to read records only, and asks for a model`,
   unseen: (how: string) =>
     `${how}, and what it finds there would not be in the key: declare files as inputs, and import modules by their names`,
+  undeclared: (variable: string | undefined) =>
+    variable === undefined
+      ? "it reads environment variables by names that are computed, which would not be in the key: read them by their names, and declare these as its environment"
+      : `it reads the environment variable ${variable}, which would not be in the key: declare it as its environment`,
   changedMeanwhile: (experiment: string) => `code or inputs of ${experiment} changed while it began: run it again`,
   modelChanged: (folder: string) => `the files of ${folder} changed while the experiment read them: run it again`,
   processEnded: (experiment: string, how: string) =>

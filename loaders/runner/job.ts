@@ -123,11 +123,14 @@ export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Ide
       const inputs = Object.entries(job.inputs).map(async ([name, file]) => [name, await inputHash(file)] as const);
       const model = job.model === undefined ? undefined : modelHashes(job.model);
       const hashed = Promise.all([Promise.all(inputs), model]);
-      const [{ hash, sources, packages, unseen }, [inputHashes, hashes]] = await Promise.all([
+      const [{ hash, sources, packages, unseen, variables }, [inputHashes, hashes]] = await Promise.all([
         code[bundle(job)],
         hashed,
       ]);
       if (unseen.length > 0) throw new Error(messages.unseen(unseen[0]));
+      for (const name of variables) {
+        if (name === undefined || !(name in (job.environment ?? {}))) throw new Error(messages.undeclared(name));
+      }
       const keyParts: KeyParts = {
         experiment: job.experiment,
         code: hash,

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build, type Metafile, type Plugin } from "esbuild";
+import { build, type Metafile, type Plugin, transform } from "esbuild";
 
 export interface Code {
   /** sha256 of the normalised bundle. */
@@ -17,6 +17,8 @@ export interface Code {
   readonly packages: readonly string[];
   /** How the first of its modules, or one that it imports, can come to depend on more than code: one phrase each. */
   readonly unseen: readonly string[];
+  /** The environment variables that the first of its modules, or one that it imports, reads; undefined for a computed name. */
+  readonly variables: readonly (string | undefined)[];
 }
 
 /**
@@ -62,11 +64,13 @@ async function bundle(
   const described = result.outputFiles.map(async ({ path, text }) => {
     const output = outputOf(result.metafile, root, path);
     const name = path.slice(root.length).replace(/^\/|\.js$/g, "");
+    const modules = first(result.metafile, name);
     const code = {
       hash: sha256(text),
       sources: await sources(root, output, hashes),
       packages: packages(output),
-      unseen: unseen(result.metafile, name, text),
+      unseen: unseen(result.metafile, modules, text),
+      variables: /\bprocess\.env\b/.test(text) ? await variables(root, modules) : [],
     };
     return [name, code] as const;
   });
@@ -114,26 +118,42 @@ function packages({ imports }: Output): string[] {
   return [...new Set(paths)].sort();
 }
 
+/** The first module of a bundle, and all that it imports. */
+function first({ inputs }: Metafile, name: string): string[] {
+  const [{ path }] = inputs[`entry:${name}`].imports;
+  const visited = new Set([path]);
+  // A set is gone through in the order of what is added, while it is added.
+  for (const file of visited) for (const { path, external } of inputs[file].imports) if (!external) visited.add(path);
+  return [...visited];
+}
+
 /** Node's modules that reach for files, other machines, and code that is not imported. */
-const outside = /^(?:node:)?(?:child_process|dgram|dns|fs|http|http2|https|module|net|sqlite|tls)(?:\/|$)/;
+const outside = /^(?:node:)?(?:child_process|dgram|dns|fs|http|http2|https|module|net|process|sqlite|tls)(?:\/|$)/;
 
 /** Not what packages do: they are known by their versions. */
-function unseen({ inputs }: Metafile, name: string, text: string): string[] {
-  const found: string[] = [];
-  const visited = new Set<string>();
-  const visit = (file: string) => {
-    if (visited.has(file)) return;
-    visited.add(file);
-    for (const { path, external } of inputs[file].imports) {
-      if (!external) visit(path);
-      else if (outside.test(path)) found.push(`${file} imports ${path}`);
-    }
-  };
-  const [first] = inputs[`entry:${name}`].imports;
-  visit(first.path);
+function unseen({ inputs }: Metafile, modules: readonly string[], text: string): string[] {
+  const found = modules.flatMap((file) =>
+    inputs[file].imports
+      .filter(({ path, external }) => external && outside.test(path))
+      .map(({ path }) => `${file} imports ${path}`),
+  );
   // Of names that are literal, esbuild leaves strings of packages and nothing else.
-  if (/\bimport\((?!["'])/.test(text)) found.push(`${first.path} imports a module by a name that is computed`);
+  if (/\bimport\((?!["'])/.test(text)) found.push(`${modules[0]} imports a module by a name that is computed`);
   return found;
+}
+
+async function variables(root: string, modules: readonly string[]): Promise<(string | undefined)[]> {
+  const codes = modules
+    .filter((file) => /\.[cm]?[jt]s$/.test(file))
+    .map(async (file) => {
+      const source = await readFile(join(root, file), "utf8");
+      // Without comments, and env["NAME"] as env.NAME.
+      return (await transform(source, { loader: "ts", minifySyntax: true, minifyWhitespace: true })).code;
+    });
+  const names = (await Promise.all(codes)).flatMap((code) =>
+    [...code.matchAll(/\bprocess\.env\b(?:\??\.(\w+))?/g)].map(([, name]) => name as string | undefined),
+  );
+  return [...new Set(names)];
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -156,6 +156,18 @@ test("an experiment that reads what its key would not know is refused, and says 
   });
 });
 
+test("an experiment that reads a variable which it does not declare is refused, and says which", async () => {
+  const read = (text: string) => text.replace("i + 1, rows", "i + Number(process.env.COUNTED_FROM ?? 1), rows");
+  const declare = (text: string) => text.replace("inputs: {", 'environment: ["COUNTED_FROM"],\n  inputs: {');
+  await project.with("loaders/experiments/counts.ts", read, async () => {
+    const counts = expect.stringMatching(/^failed: it reads the environment variable COUNTED_FROM, .* declare it/);
+    expect(await states()).toEqual({ counts, weights: "fresh" });
+    await project.with("loaders/experiments/counts.ts", declare, async () => {
+      expect(await states()).toMatchObject({ counts: expect.stringMatching(/^stale/) });
+    });
+  });
+});
+
 test("a broken experiment fails alone, and says why", async () => {
   await project.with("loaders/experiments/counts.ts", append("\nexport const = 1;\n"), async () => {
     expect(await states()).toEqual({ counts: expect.stringMatching(/^failed: /), weights: "fresh" });

@@ -98,6 +98,25 @@ describe("code", () => {
     expect((await codeOf(root, { a: ["a.ts", "device.ts"] }).a).unseen).toEqual([]);
   });
 
+  test("says which environment variables it reads, itself or by what it imports, and none of other bundles", async () => {
+    const reading = (expression: string) =>
+      `import { twice } from "./twice.js";\nexport const four = () => [twice, ${expression}];\n`;
+    const none = await hash({ "a.ts": reading("4"), "twice.ts": "// process.env.NOT\nexport const twice = 1;\n" });
+    expect(none.variables).toEqual([]);
+    const two = await hash({
+      "a.ts": reading("process.env.A ?? process.env?.B"),
+      "twice.ts": 'export const twice = process.env["C"]; // and not process.env.NOT\n',
+    });
+    expect(two.variables).toEqual(["A", "B", "C"]);
+    const computed = await hash({
+      "a.ts": reading("Object.keys(process.env)"),
+      "twice.ts": "export const twice = 1;\n",
+    });
+    expect(computed.variables).toEqual([undefined]);
+    await hash({ "device.ts": "export const d = process.env.DEVICE;\n", "a.ts": reading("4") });
+    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }).a).variables).toEqual([]);
+  });
+
   test("that is broken does not stop the rest", async () => {
     await hash({ "broken.ts": "export const = 1;\n" });
     const { a, broken } = codeOf(root, { a: ["a.ts"], broken: ["broken.ts"] });
