@@ -1,10 +1,12 @@
 /** The published site: built into a staging folder, checked, and only then put in the place of the last good one. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../engine/errors.js";
 import { cacheCatalogue, fillPages } from "../catalogue/pages.js";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
+import { meter } from "../meter.js";
 import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
 import { fulfil } from "../runner/fulfil.js";
 import { type Plan, planFor } from "../runner/plan.js";
@@ -49,7 +51,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   await cacheDatabaseModule();
   await cacheLabModel();
-  await render(debug);
+  await render(debug, signal);
   const pages = await builtPages();
   const contents = await readPages(staging, await chartsAmong(pages));
   await polishPages(pages, contents);
@@ -61,14 +63,30 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await publish(staging);
 }
 
-async function render(debug: boolean): Promise<void> {
+async function render(debug: boolean, signal: AbortSignal): Promise<void> {
   prepareFramework(debug);
   const { readConfig } = await import("@observablehq/framework/dist/config.js");
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
   const config = await readConfig(siteConfig);
   config.output = staging;
   const logger = { log: console.log, warn: console.warn, error: say };
-  await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output: process.stdout }));
+  let steps = 0;
+  for await (const _ of config.paths()) steps += 2; // each page is loaded, and later rendered
+  const progress = meter("Rendering", steps, { state: (done) => `${Math.floor((100 * done) / steps)} %` });
+  let done = 0;
+  // Framework cannot be stopped, but names each page and file before its turn.
+  const output = {
+    write(text: string) {
+      signal.throwIfAborted();
+      if (/^(?:load \S+ |render .+)$/.test(stripVTControlCharacters(text))) progress.update(done++);
+      process.stdout.write(text);
+    },
+  };
+  try {
+    await build({ config }, new FileBuildEffects(staging, siteCache, { logger, output }));
+  } finally {
+    progress.close();
+  }
 }
 
 /** What the pages attach. @throws {UserError} where that does not exist, or may not be published */
