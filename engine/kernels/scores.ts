@@ -31,9 +31,6 @@ export const threadsOf = ({ own, swept, threadOwn, threadSwept }: Tile): number 
 /** Threads that share one owned row. */
 export const sharersOf = ({ swept, threadSwept }: Tile): number => swept / threadSwept;
 
-/** Elements that keep rows of float16 in workgroup memory off each other's banks. */
-const padding = 8;
-
 export class Scores {
   readonly threads: number;
   readonly sharers: number;
@@ -66,12 +63,20 @@ var<workgroup> ownChunk: array<vec4f, ${depth * (own / 4 + 1)}>; // [depth, own 
 var<workgroup> sweptChunk: array<vec4f, ${depth * (swept / 4 + 1)}>;`;
     }
     return `
-var<workgroup> operand: array<f16, ${Math.max(own, swept) * this.#pitch}>; // [own or swept, headSize], padded
-var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
+@group(0) @binding(2) var<storage, read> queryVectors: array<vec4u>; // the same queries, eight elements at a time
+@group(0) @binding(3) var<storage, read> keyVectors: array<vec4u>;
+var<workgroup> operand: array<vec4u, ${swept * this.#operandPitch}>; // [swept, headSize / 8], padded
+var<workgroup> products: array<u32, ${Math.max(own * 4 * this.#operandPitch, swept * this.#productPitch)}>; // [swept, own], padded`;
   }
 
-  get #pitch(): number {
-    return this.traits.headSize + padding;
+  /** Vectors from row to row of float16 in workgroup memory: one more than a row has keeps rows off each other's banks. */
+  get #operandPitch(): number {
+    return this.traits.headSize / 8 + 1;
+  }
+
+  /** Elements from row to row of products, likewise. */
+  get #productPitch(): number {
+    return this.tile.own + 8;
   }
 
   /** Names of what stays the same over the sweep: the head, the thread's owned rows; with `matrix` also their fragments. */
@@ -81,8 +86,8 @@ var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
       tile.unit === "fma"
         ? `let ownThread = thread / ${this.sharers}u;
   let sweptThread = thread % ${this.sharers}u;`
-        : `let ownThread = thread % ${tile.own}u;
-  let sweptThread = thread / ${tile.own}u;`;
+        : `let ownThread = thread;
+  let sweptThread = 0u;`;
     return `
   let head = layer.heads[headNumber];
   let ownBase = ${this.#base(own)};
@@ -98,11 +103,14 @@ var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
   ${tile.unit === "matrix" ? this.#fragments : ""}`;
   }
 
-  /** Where the head's rows begin, in vectors of four. */
+  /** Where the head's rows begin, in vectors of four; of eight with `matrix`. */
   #base(side: Side): string {
-    const row = this.traits.headSize / 4;
-    const head = side === "queries" ? "(headNumber - layer.firstHead)" : "keyHead";
-    return `layer.${side === "queries" ? "queryOffset" : "keyOffset"} + ${head} * layer.${side} * ${row}u`;
+    const offset = `layer.${side === "queries" ? "queryOffset" : "keyOffset"}`;
+    const head = `${side === "queries" ? "(headNumber - layer.firstHead)" : "keyHead"} * layer.${side}`;
+    const { headSize } = this.traits;
+    return this.tile.unit === "matrix"
+      ? `${offset} / 2u + ${head} * ${headSize / 8}u`
+      : `${offset} + ${head} * ${headSize / 4}u`;
   }
 
   /** Place of a thread's i-th row in the owned tile: vectors of four rows, a stride apart. */
@@ -198,59 +206,69 @@ var<workgroup> products: array<f32, ${own * swept}>; // [swept, own]`;
       }`;
   }
 
-  #stageMatrix(side: Side, start: string, base: string, rows: number): string {
-    const row = this.traits.headSize / 4;
-    return `
-    for (var item = thread; item < ${rows * row}u; item += ${this.threads}u) {
-      let v = ${side}[${base} + min(${start} + item / ${row}u, layer.${side} - 1u) * ${row}u + item % ${row}u];
-      let to = item / ${row}u * ${this.#pitch}u + item % ${row}u * 4u;
-      let low = bitcast<vec2<f16>>(v.x);
-      let high = bitcast<vec2<f16>>(v.y);
-      operand[to] = low.x; operand[to + 1u] = low.y; operand[to + 2u] = high.x; operand[to + 3u] = high.y;
+  /** Vectors of eight go where `put` says. All are on their way before the first is waited for. */
+  #stageVectors(side: Side, rows: number, put: (row: string, column: string, vector: string) => string): string {
+    const row = this.traits.headSize / 8;
+    const rounds = Math.ceil((rows * row) / this.threads);
+    const [vectors, first, base] = [
+      side === "queries" ? "queryVectors" : "keyVectors",
+      side === this.own ? "ownStart" : "sweptStart",
+      side === this.own ? "ownBase" : "sweptBase",
+    ];
+    const inside = (n: number) => ((n + 1) * this.threads > rows * row ? `if (row_${n} < ${rows}u)` : "");
+    return `{
+      ${repeat(
+        rounds,
+        (n) => `let row_${n} = (thread + ${n * this.threads}u) / ${row}u;
+      let column_${n} = (thread + ${n * this.threads}u) % ${row}u;
+      let vector_${n} = ${vectors}[${base} + min(${first} + row_${n}, layer.${side} - 1u) * ${row}u + column_${n}];`,
+      )}
+      ${repeat(rounds, (n) => `${inside(n)} { ${put(`row_${n}`, `column_${n}`, `vector_${n}`)} }`)}
     }`;
   }
 
-  /** Rows of the owned tile that one subgroup multiplies. */
-  get #subgroupRows(): number {
-    return this.tile.own / (this.threads / subgroupSize);
-  }
-
+  /** Each subgroup keeps its owned rows: as many as it has threads. They come through the memory of the products. */
   get #fragments(): string {
-    const { own } = this.tile;
-    const deep = this.traits.headSize / fragment;
+    const pitch = 4 * this.#operandPitch;
+    const put = (row: string, column: string, vector: string) =>
+      repeat(4, (c) => `products[${row} * ${pitch}u + 4u * ${column} + ${c}u] = ${vector}.${"xyzw"[c]};`, " ");
+    const load = (x: number, d: number) =>
+      `let right_${x}_${d} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${fragment}, ${fragment}>, col_major>(&products, (subgroupStart + ${x * fragment}u) * ${pitch}u + ${(d * fragment) / 2}u, ${pitch}u);`;
     return `
-  let subgroup = thread / ${subgroupSize}u;
-  ${this.#stageMatrix(this.own, "ownStart", "ownBase", own)}
+  let subgroupStart = thread / ${subgroupSize}u * ${subgroupSize}u;
+  ${this.#stageVectors(this.own, this.tile.own, put)}
   workgroupBarrier();
-  ${repeat(this.#subgroupRows / fragment, (x) => repeat(deep, (d) => `let left_${x}_${d} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${fragment}, ${fragment}>, row_major>(&operand, (subgroup * ${this.#subgroupRows}u + ${x * fragment}u) * ${this.#pitch}u + ${d * fragment}u, ${this.#pitch}u);`))}
+  ${repeat(subgroupSize / fragment, (x) => repeat(this.traits.headSize / fragment, (d) => load(x, d)))}
   workgroupBarrier();`;
   }
 
   #multiplyMatrices(staged: string): string {
-    const { tile, traits, vectors } = this;
-    const { own, swept } = tile;
-    const deep = traits.headSize / fragment;
-    const tiles = this.#subgroupRows / fragment;
+    const { swept } = this.tile;
+    const [operandPitch, productPitch] = [this.#operandPitch, this.#productPitch];
+    const across = subgroupSize / fragment;
+    const put = (row: string, column: string, vector: string) =>
+      `operand[${row} * ${operandPitch}u + ${column}] = ${vector};`;
     const load = (c: number, d: number) =>
-      `let right_${d} = subgroupMatrixLoad<subgroup_matrix_right<f16, ${fragment}, ${fragment}>, col_major>(&operand, ${c * fragment * this.#pitch + d * fragment}u, ${this.#pitch}u);`;
+      `let left_${d} = subgroupMatrixLoad<subgroup_matrix_left<f16, ${fragment}, ${fragment}>, row_major>(&operand, ${c * fragment * operandPitch + (d * fragment) / 8}u, ${operandPitch}u);`;
+    const product = (c: number) => `products[${c * productPitch}u + ownThread]`;
     return `
-    ${this.#stageMatrix(this.swept, "sweptStart", "sweptBase", swept)}
+    ${this.#stageVectors(this.swept, swept, put)}
     workgroupBarrier();
+    ${staged}
     ${repeat(
       swept / fragment,
       (c) => `{
-      ${repeat(tiles, (x) => `var product_${x} = subgroup_matrix_result<f32, ${fragment}, ${fragment}>(0.0);`)}
+      ${repeat(across, (x) => `var product_${x} = subgroup_matrix_result<f32, ${fragment}, ${fragment}>(0.0);`)}
       ${repeat(
-        deep,
+        this.traits.headSize / fragment,
         (d) => `${load(c, d)}
-      ${repeat(tiles, (x) => `product_${x} = subgroupMatrixMultiplyAccumulate(left_${x}_${d}, right_${d}, product_${x});`)}`,
+      ${repeat(across, (x) => `product_${x} = subgroupMatrixMultiplyAccumulate(left_${d}, right_${x}_${d}, product_${x});`)}`,
       )}
-      ${repeat(tiles, (x) => `subgroupMatrixStore<col_major>(&products, ${c * fragment * own}u + subgroup * ${this.#subgroupRows}u + ${x * fragment}u, product_${x}, ${own}u);`)}
+      ${repeat(across, (x) => `subgroupMatrixStore<row_major>(&products, ${c * fragment * productPitch}u + subgroupStart + ${x * fragment}u, product_${x}, ${productPitch}u);`)}
     }`,
     )}
-    ${staged}
     workgroupBarrier();
-    ${repeat(vectors, (g) => `var s_0_${g} = vec4f(${repeat(4, (c) => `products[(sweptThread * ${tile.threadSwept}u + ${4 * g + c}u) * ${own}u + ownThread]`, ", ")});`)}`;
+    ${repeat(this.vectors, (g) => `var s_0_${g} = bitcast<vec4f>(vec4u(${repeat(4, (c) => product(4 * g + c), ", ")}));`)}`;
   }
 
   /** Products → scores, hidden where the query does not see the key. */

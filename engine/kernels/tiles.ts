@@ -54,9 +54,9 @@ function sweepMemory({ own, swept, depth, threadOwn, threadSwept }: Tile): numbe
 const mixMemory = ({ own, swept, depth }: Tile): number =>
   16 * (depth * (own / 4 + swept / 4 + 2) + swept * (own / 4 + 1));
 
-/** Tensor cores, where there are any and whole fragments fill the head. */
+/** Tensor cores, where there are any and whole fragments fill the head; a thread per owned row. */
 function matrixTile({ hasTensorCores }: Gpu, { type, headSize }: Traits): Tile | undefined {
   if (!hasTensorCores || type !== "f16" || headSize % 16 !== 0 || headSize > 128) return undefined;
   const own = headSize > 64 ? 64 : 128;
-  return { unit: "matrix", own, swept: 32, threadOwn: 1, threadSwept: 16, depth: headSize };
+  return { unit: "matrix", own, swept: 32, threadOwn: 1, threadSwept: 32, depth: headSize };
 }
