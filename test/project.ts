@@ -65,10 +65,10 @@ export class Running {
     }
   }
 
-  /** Resolves when it has said something that matches, on stderr or stdout. */
+  /** Resolves when it has said something on stderr that matches. */
   async until(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
-      const found = pattern.exec(this.#stderr) ?? pattern.exec(this.#stdout);
+      const found = pattern.exec(this.#stderr);
       if (found) return found;
       if (this.#child.exitCode !== null) throw new Error(`it ended without saying ${pattern}: ${this.#stderr}`);
       await sleep(20);

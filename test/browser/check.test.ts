@@ -22,13 +22,13 @@ async function answer(page: Page): Promise<string> {
 }
 
 /**
- * Questions and mathematics, then texts, whose agreement is what the tests below take away; the others take the way of
- * one of these, or give means over texts.
+ * Mathematics, texts one by one, whose agreement is what the tests below take away, and questions; the others take the
+ * way of one of these, or give means over texts.
  */
 const published: (readonly [page: string, numbers: number, subjects: string])[] = [
-  ["positional-bias", 6 * (2 + 8), "6 questions"],
   ["sparse-reach", 4 * 13 * 2, "4 patterns"],
   ["sinks", 6, "3 texts"],
+  ["positional-bias", 6 * (2 + 8), "6 questions"],
   ["flow-routes", 64, "60 windows"],
   ["entropy", 27, "3 texts"],
   ["basin", 4 * (2 + 10 * 8), "4 questions"],
@@ -48,7 +48,7 @@ const published: (readonly [page: string, numbers: number, subjects: string])[] 
   ["streaming-attention", 24, "3 inputs"],
 ];
 
-test.each(full ? published : published.slice(0, 2))(
+test.each(full ? published : published.slice(0, 1))(
   "/%s agrees with what was published",
   async (path, numbers, subjects) => {
     const { page, troubles, close } = await visit(browser, `${site}${path}`, "light", 1280);

@@ -99,7 +99,11 @@ describe("new experiment", () => {
     expect(stdout).toMatch(/^ {2}training-raises-it +replicated /m);
     expect(code).toBe(0);
     const vitest = new URL("../../node_modules/vitest/vitest.mjs", import.meta.url).pathname;
-    const run = await new Running(vitest, ["run", "--root", project.root, "token-before"], project.root).finished;
+    const run = await new Running(
+      vitest,
+      ["run", "--root", project.root, "--testTimeout", "60000", "token-before"],
+      project.root,
+    ).finished;
     expect(run.stdout).toMatch(/Tests .*3 passed/);
     expect(run.code).toBe(0);
   });

@@ -194,7 +194,7 @@ describe("a build", () => {
   });
 });
 
-test("another model's results are shown as such", async () => {
+test.runIf(full)("another model's results are shown as such", async () => {
   cpSync(project.path("data/models/observatory-8m"), project.path("other"), { recursive: true });
   project.write("other/config.json", `${project.read("other/config.json")}\n`); // another key
   expect(await project.run("build")).toMatchObject({ code: 0 });

@@ -41,14 +41,6 @@ describe("a build that is killed", () => {
     expect(left.size > 0 ? left : project.site(".observatory/site-before")).toEqual(good);
   });
 
-  test("by SIGTERM says so, and keeps the last site", async () => {
-    const build = project.start("build", "--debug"); // without, Framework's words are not shown
-    await build.until(/^copy /m);
-    build.kill("SIGTERM");
-    expect(await build.finished).toMatchObject({ code: 130, stderr: expect.stringContaining("Interrupted") });
-    expect(project.site()).toEqual(good);
-  });
-
   test("is not in the way of the next", async () => {
     expect((await project.run("build")).code).toBe(0);
     expect(project.site()).toEqual(good);

@@ -24,9 +24,9 @@ if (missing) console.warn(`webgpu is left out: ${missing}`);
 
 /**
  * A software GPU compiles every new operation for seconds: there the everyday suite has one checkpoint with rotary
- * positions, one with biases of distance, and those that need hardly an operation more,
+ * positions and one with biases of distance,
  */
-const everyday = ["llama", "bloom", "mistral", "olmo2", "qwen3"];
+const everyday = ["llama", "bloom"];
 const inSoftware = (name: string) => full || everyday.includes(name);
 const devicesOf = (name: string) => (!missing && inSoftware(name) ? [...devices, "webgpu"] : devices);
 /** and in the full suite one for all statistics (test/kernels holds what our own kernels compute against float64). */

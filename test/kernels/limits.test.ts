@@ -7,6 +7,7 @@ import { selfCheckModel } from "../../engine/self-check.js";
 import { openBackend } from "../../loaders/devices.js";
 import { openDawn } from "../../loaders/gpu/dawn.js";
 import { kernelErrors, toleranceOf } from "../../loaders/gpu/kernel-check.js";
+import { full } from "../full.js";
 import { testGpu } from "./device.js";
 
 /** Of the object behind, besides some properties; methods stay those of the object. */
@@ -67,7 +68,7 @@ test("a device that was lost says so, and what to do", async () => {
   await expect(gpu.run([])).rejects.toThrow(/^The GPU was lost/);
 });
 
-test("a pass that is stopped gives back what it held, as one that ends does", async () => {
+test.runIf(full)("a pass that is stopped gives back what it held, as one that ends does", async () => {
   const { checkpoint, ids } = selfCheckModel();
   const model = await Model.load(checkpoint, await openBackend("webgpu"));
   const [taken, given] = [vi.spyOn(Gpu.prototype, "buffer"), vi.spyOn(Gpu.prototype, "recycle")];
