@@ -190,7 +190,7 @@ async function measureLayer(
   const { rows } = layer.rows();
   const [received] = layer.received(everyQuery);
   await layer.run();
-  const exact = new ExactRows(
+  const exact = new Float64Sample(
     type === "f32" ? queries : Float32Array.from(queries, fromHalf),
     type === "f32" ? keys : Float32Array.from(keys, fromHalf),
     T,
@@ -240,8 +240,8 @@ const beside = (peer: Peer | undefined) => ({
   sdpa_ms: peer?.sdpa_ms ?? null,
 });
 
-/** What some rows and keys should come to, in float64. */
-class ExactRows {
+/** Some rows and keys in float64, and how far from them kernels are. */
+class Float64Sample {
   private readonly places: readonly number[];
 
   constructor(

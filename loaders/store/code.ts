@@ -64,7 +64,7 @@ async function bundle(
   const described = result.outputFiles.map(async ({ path, text }) => {
     const output = outputOf(result.metafile, root, path);
     const name = path.slice(root.length).replace(/^\/|\.js$/g, "");
-    const modules = first(result.metafile, name);
+    const modules = ownModules(result.metafile, name);
     const code = {
       hash: sha256(text),
       sources: await sources(root, output, hashes),
@@ -118,12 +118,14 @@ function packages({ imports }: Output): string[] {
   return [...new Set(paths)].sort();
 }
 
-/** The first module of a bundle, and all that it imports. */
-function first({ inputs }: Metafile, name: string): string[] {
+/** The first module of a bundle, and all that it imports: not what runs around it. */
+function ownModules({ inputs }: Metafile, name: string): string[] {
   const [{ path }] = inputs[`entry:${name}`].imports;
   const visited = new Set([path]);
   // A set is gone through in the order of what is added, while it is added.
-  for (const file of visited) for (const { path, external } of inputs[file].imports) if (!external) visited.add(path);
+  for (const file of visited) {
+    for (const { path, external } of inputs[file].imports) if (!external) visited.add(path);
+  }
   return [...visited];
 }
 
@@ -142,6 +144,7 @@ function unseen({ inputs }: Metafile, modules: readonly string[], text: string):
   return found;
 }
 
+/** Names of environment variables that these modules read. */
 async function variables(root: string, modules: readonly string[]): Promise<(string | undefined)[]> {
   const codes = modules
     .filter((file) => /\.[cm]?[jt]s$/.test(file))
