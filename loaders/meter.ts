@@ -18,6 +18,8 @@ export interface MeterOptions {
   readonly state: (done: number, rate: number) => string;
   /** What is there at the beginning, and no part of the rate. */
   readonly done?: number;
+  /** So many updates pass before the rate is measured, because the first of the work waits for a start. */
+  readonly warmUp?: number;
   readonly out?: Screen;
   /** In milliseconds. */
   readonly clock?: () => number;
@@ -28,16 +30,20 @@ const redraw = 100; // ms
 const plainStep = 10_000; // ms
 
 export function meter(label: string, total: number, options: MeterOptions): Meter {
-  const { state, done: before = 0, out = process.stderr, clock = () => performance.now() } = options;
+  const { state, done: before = 0, warmUp = 0, out = process.stderr, clock = () => performance.now() } = options;
   const begun = clock();
+  let since = { at: begun, done: before };
+  let updates = 0;
   let said = begun + quiet - (out.isTTY ? redraw : plainStep);
   let drawn = false;
   return {
     update(done) {
       const now = clock();
+      if (updates++ < warmUp) since = { at: now, done };
       if (now - said < (out.isTTY ? redraw : plainStep)) return;
       said = now;
-      const rate = Math.max(0, 1000 * (done - before)) / (now - begun); // what is done falls where work begins again
+      // What is done falls where work begins again.
+      const rate = done > since.done ? (1000 * (done - since.done)) / (now - since.at) : 0;
       const left = rate > 0 ? `, ${duration((total - done) / rate)} left` : "";
       const text = `${label}: ${state(done, rate)}${left}`;
       out.write(out.isTTY ? `\r\x1b[K${color.dim(text)}` : `${text}\n`);

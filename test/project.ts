@@ -65,10 +65,10 @@ export class Running {
     }
   }
 
-  /** Resolves when it has said something on stderr that matches. */
+  /** Resolves when it has said something that matches. */
   async until(pattern: RegExp): Promise<RegExpExecArray> {
     for (;;) {
-      const found = pattern.exec(this.#stderr);
+      const found = pattern.exec(this.#stderr) ?? pattern.exec(this.#stdout);
       if (found) return found;
       if (this.#child.exitCode !== null) throw new Error(`it ended without saying ${pattern}: ${this.#stderr}`);
       await sleep(20);

@@ -64,7 +64,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
 }
 
 async function render(debug: boolean, signal: AbortSignal): Promise<void> {
-  prepareFramework(debug);
+  await prepareFramework(debug);
   const { readConfig } = await import("@observablehq/framework/dist/config.js");
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
   const config = await readConfig(siteConfig);
@@ -72,7 +72,8 @@ async function render(debug: boolean, signal: AbortSignal): Promise<void> {
   const logger = { log: console.log, warn: console.warn, error: say };
   let steps = 0;
   for await (const _ of config.paths()) steps += 2; // each page is loaded, and later rendered
-  const progress = meter("Rendering", steps, { state: (done) => `${Math.floor((100 * done) / steps)} %` });
+  const state = (done: number) => `${Math.floor((100 * done) / steps)} %`;
+  const progress = meter("Rendering", steps, { state, warmUp: 3 }); // the second page waits for what pages import
   let done = 0;
   // Framework cannot be stopped, but names each page and file before its turn.
   const output = {

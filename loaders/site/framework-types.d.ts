@@ -30,3 +30,7 @@ declare module "@observablehq/framework/dist/preview.js" {
     constructor(options: { config: string; root?: string; server: import("node:http").Server; verbose: boolean });
   }
 }
+
+declare module "@observablehq/framework/dist/telemetry.js" {
+  export const Telemetry: { record(event: object): void };
+}

@@ -7,14 +7,20 @@ import { root } from "../project.js";
  * Framework resolves its own files against the working directory, reports on stdout what nobody asked for, and warns of
  * packages that are as they are. What matters of its warnings, the check of the built site finds.
  */
-export function prepareFramework(debug: boolean): void {
-  process.env.OBSERVABLE_TELEMETRY_DISABLE = "1";
+export async function prepareFramework(debug: boolean): Promise<void> {
   process.chdir(root);
+  await forgetTelemetry();
   shareWindow();
   if (debug) return;
   console.log = () => {};
   console.warn = () => {};
   process.stdout.write = () => true;
+}
+
+/** Even where it is switched off, it listens for signals, and ends the process before a command can end in order. */
+async function forgetTelemetry(): Promise<void> {
+  const { Telemetry } = await import("@observablehq/framework/dist/telemetry.js");
+  Telemetry.record = () => {};
 }
 
 interface JsdomModule {

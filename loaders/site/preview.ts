@@ -26,7 +26,7 @@ export interface PreviewOptions {
 export async function preview({ host, port, model, isolate }: PreviewOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
   const folder = model && resolve(await modelFolder(model));
-  prepareFramework(debug);
+  await prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
   await fillPages();

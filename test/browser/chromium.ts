@@ -5,8 +5,8 @@ import type { Browser } from "playwright-core";
 import { findChromium, launchChromium as launch } from "../../loaders/bench/chromium.js";
 import type { Case } from "./cases.js";
 
-/** Pages of one site share a process, and WebAssembly is compiled once, simply: half of a visit's time was compiling. */
-const frugal = ["--process-per-site", "--js-flags=--liftoff-only"];
+/** Pages of one site share a process, and nothing is compiled twice: most of a visit's time was optimizing what ends. */
+const frugal = ["--process-per-site", "--js-flags=--liftoff-only --no-turbofan --no-maglev"];
 
 const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 

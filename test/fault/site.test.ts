@@ -41,6 +41,19 @@ describe("a build that is killed", () => {
     expect(left.size > 0 ? left : project.site(".observatory/site-before")).toEqual(good);
   });
 
+  test.each(["SIGINT", "SIGTERM"] as const)(
+    "by %s while it renders says so and keeps the last site",
+    async (signal) => {
+      const build = project.start("build", "--debug");
+      await build.until(/load \S*\//);
+      build.kill(signal);
+      const { code, stderr } = await build.finished;
+      expect(stderr).toContain("Interrupted");
+      expect(code).toBe(130);
+      expect(project.site()).toEqual(good);
+    },
+  );
+
   test("is not in the way of the next", async () => {
     expect((await project.run("build")).code).toBe(0);
     expect(project.site()).toEqual(good);

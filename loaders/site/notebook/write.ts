@@ -28,6 +28,7 @@ const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
 
 /** What each of these pages shows. @throws {Error} where one cannot be read, with its name */
 export async function readPages(site: string, pages: readonly string[]): Promise<ReadonlyMap<string, PageContent>> {
+  if (pages.length === 0) return new Map();
   const db = await NodeDatabase.open();
   const contents = new Map<string, PageContent>();
   for (const page of pages) contents.set(page, await named(page, () => readPage(site, page, db)));

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { byteSize, meter } from "../../../loaders/meter.js";
 
-function watched(isTTY: boolean, done = 0) {
+function watched(isTTY: boolean, done = 0, warmUp = 0) {
   let now = 0;
   const written: string[] = [];
   const out = { isTTY, write: (text: string) => written.push(text) };
   const state = (amount: number, rate: number) => `${byteSize(amount)}, ${byteSize(rate)}/s`;
-  const gauge = meter("pull a/b", 1e9, { state, done, out, clock: () => now });
+  const gauge = meter("pull a/b", 1e9, { state, done, warmUp, out, clock: () => now });
   const at = (seconds: number, amount: number) => {
     now = 1000 * seconds;
     gauge.update(amount);
@@ -28,6 +28,14 @@ test("a longer one says how far it is, how fast, and how long it will take, with
   at(3, 5.5e8);
   at(12, 7e8);
   expect(written).toEqual(["pull a/b: 500 MB, 50 MB/s, 10 s left\n", "pull a/b: 700 MB, 25 MB/s, 12 s left\n"]);
+});
+
+test("what comes first may wait for a start, and then has no part in the rate", () => {
+  const { written, at } = watched(false, 0, 2);
+  at(1, 1e6);
+  at(5, 2e6);
+  at(15, 5.02e8);
+  expect(written).toEqual(["pull a/b: 2.0 MB, 0 B/s\n", "pull a/b: 502 MB, 50 MB/s, 10 s left\n"]);
 });
 
 test("a terminal has one line, which is redrawn and wiped at the end", () => {

@@ -1,0 +1,3 @@
+import { cover } from "./cover.js";
+
+cover(360);
