@@ -35,7 +35,8 @@ export class Running {
   #stderr = "";
 
   constructor(script: string, args: readonly string[], cwd: string, nodeOptions: readonly string[] = []) {
-    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined };
+    // A test runner that a test starts is not this one: it counts nothing.
+    const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, OBSERVATORY_FULL: undefined };
     const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
       cwd,
       detached: true,

@@ -14,7 +14,7 @@ import { type Outcome, type RunOptions, runJobs } from "./run.js";
 /** Runs jobs somewhere: in processes of this machine, or through a scheduler of many. */
 export type Runner = typeof runJobs;
 
-export interface FulfilOptions extends Pick<RunOptions, "signal" | "parallel"> {
+export interface FulfilOptions extends Pick<RunOptions, "signal" | "parallel" | "machine"> {
   readonly runner?: Runner;
   /** Cores, and threads, of each job instead of what its experiment declares. */
   readonly threads?: number;
@@ -54,7 +54,17 @@ async function standing({ job, fresh, reason = "" }: Plan): Promise<Outcome | un
 }
 
 async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {
-  const { signal, again = false, parallel, threads, plainProgress, debug, folder = workFolder, onEvent } = options;
+  const {
+    signal,
+    again = false,
+    parallel,
+    machine,
+    threads,
+    plainProgress,
+    debug,
+    folder = workFolder,
+    onEvent,
+  } = options;
   const store = new Store(folder, say);
   await store.sweep();
   const jobs = plans.flatMap(({ job }) => job ?? []).map((job) => withCores(job, threads));
@@ -65,6 +75,7 @@ async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<
       run(jobs, {
         folder,
         parallel,
+        machine,
         again,
         signal,
         onEvent: (job, event) => {

@@ -9,7 +9,7 @@ import type { Failure } from "../store/failures.js";
 import { openResult, type Result } from "../store/result.js";
 import { forkModule, signalGroup } from "./fork.js";
 import type { Job } from "./job.js";
-import { type Capacity, machineCapacity, pack } from "./schedule.js";
+import { type Capacity, Machine, machineCapacity } from "./schedule.js";
 import type { WorkOrder, WorkReport } from "./worker.js";
 
 export interface RunOptions {
@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly folder: string;
   /** Jobs at a time at most. */
   readonly parallel?: number;
+  /** Where others run jobs, too; this one's, with nobody else on it, unless given. */
+  readonly machine?: Machine;
   readonly again: boolean;
   /** Stops every job; those that are not finished fail. */
   readonly signal: AbortSignal;
@@ -38,13 +40,12 @@ export async function runJobs(jobs: readonly Job[], options: RunOptions): Promis
   const outcomes = new Map<Job, Outcome>();
   restTogether();
   const device = jobs.find((job) => job.device !== undefined)?.device; // one command, one device
-  const capacity = machineCapacity(options.parallel, device);
-  await pack(jobs, capacity, async (job, gpus) => {
-    outcomes.set(
-      job,
-      await runJob(job, gpus, capacity, options).catch((error: Error) => couldNotRun(job, error, options)),
-    );
+  const { machine = new Machine(machineCapacity(options.parallel, device)) } = options;
+  const running = jobs.map(async (job) => {
+    const outcome = machine.lend(job.resources, (gpus) => runJob(job, gpus, machine.capacity, options));
+    outcomes.set(job, await outcome.catch((error: Error) => couldNotRun(job, error, options)));
   });
+  await Promise.all(running);
   return outcomes;
 }
 

@@ -20,23 +20,6 @@ export function machineCapacity(jobs = Number.POSITIVE_INFINITY, device?: Device
   return { cores: availableParallelism(), memory: memory / 2 ** 30, gpus: gpusFor(device), jobs };
 }
 
-/** Runs what it is given, so many at a time, in the order of asking. */
-export function limiter(places: number): <T>(work: () => Promise<T>) => Promise<T> {
-  const waiting: (() => void)[] = [];
-  let free = places;
-  return async (work) => {
-    if (free === 0) await new Promise<void>((resolve) => waiting.push(resolve));
-    else --free;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else ++free;
-    }
-  };
-}
-
 /**
  * NVIDIA's, by their numbers; elsewhere one, because systems do not say how many there are. WebGPU is given one, too:
  * Vulkan does not follow CUDA_VISIBLE_DEVICES, and adapters are chosen by names, which equal cards share.
@@ -54,47 +37,65 @@ function gpusFor(device: Device | undefined): string[] {
 
 type Needs = Required<Resources>;
 
-/** What a job takes: never more than all there is, so that everything gets its turn. */
-function share({ cores, gpus, memory }: Needs, capacity: Capacity): Needs {
-  return {
-    cores: Math.min(cores, capacity.cores),
-    memory: Math.min(memory, capacity.memory),
-    gpus: Math.min(gpus, capacity.gpus.length),
-  };
+interface Waiting {
+  readonly share: Needs;
+  readonly start: (gpus: readonly string[]) => void;
 }
 
-/**
- * Runs each job as soon as what it needs is free; a later one that fits goes before an earlier one that does not.
- * `run` is given the GPUs that are the job's alone, and must not reject.
- */
-export function pack<J extends { readonly resources: Needs }>(
-  jobs: readonly J[],
-  capacity: Capacity,
-  run: (job: J, gpus: readonly string[]) => Promise<void>,
-): Promise<void> {
-  const waiting = [...jobs];
-  const free = { cores: capacity.cores, memory: capacity.memory, gpus: [...capacity.gpus] };
-  let running = 0;
-  return new Promise((resolve) => {
-    const startAll = () => {
-      for (const job of [...waiting]) {
-        const { cores, memory, gpus } = share(job.resources, capacity);
-        if (running >= capacity.jobs || cores > free.cores || memory > free.memory || gpus > free.gpus.length) continue;
-        waiting.splice(waiting.indexOf(job), 1);
-        free.cores -= cores;
-        free.memory -= memory;
-        const own = free.gpus.splice(0, gpus);
-        ++running;
-        void run(job, own).then(() => {
-          free.cores += cores;
-          free.memory += memory;
-          free.gpus.unshift(...own);
-          --running;
-          startAll();
-        });
-      }
-      if (running === 0) resolve();
+/** Shares out what there is among the jobs that ask for it. */
+export class Machine {
+  readonly capacity: Capacity;
+  readonly #waiting: Waiting[] = [];
+  readonly #gpus: string[];
+  #cores: number;
+  #memory: number;
+  #jobs: number;
+
+  constructor(capacity: Capacity) {
+    this.capacity = capacity;
+    this.#gpus = [...capacity.gpus];
+    ({ cores: this.#cores, memory: this.#memory, jobs: this.#jobs } = capacity);
+  }
+
+  /**
+   * Does the work of a job as soon as what it needs is free, in the order of asking; a later one that fits goes before an
+   * earlier one that does not. `work` is given the GPUs that are the job's alone.
+   */
+  async lend<T>(needs: Needs, work: (gpus: readonly string[]) => Promise<T>): Promise<T> {
+    const share = this.#shareOf(needs);
+    const gpus = await new Promise<readonly string[]>((start) => {
+      this.#waiting.push({ share, start });
+      this.#startAll();
+    });
+    try {
+      return await work(gpus);
+    } finally {
+      this.#cores += share.cores;
+      this.#memory += share.memory;
+      this.#gpus.unshift(...gpus);
+      ++this.#jobs;
+      this.#startAll();
+    }
+  }
+
+  /** What a job takes: never more than all there is, so that everything gets its turn. */
+  #shareOf({ cores, gpus, memory }: Needs): Needs {
+    return {
+      cores: Math.min(cores, this.capacity.cores),
+      memory: Math.min(memory, this.capacity.memory),
+      gpus: Math.min(gpus, this.capacity.gpus.length),
     };
-    startAll();
-  });
+  }
+
+  #startAll(): void {
+    for (const job of [...this.#waiting]) {
+      const { cores, memory, gpus } = job.share;
+      if (this.#jobs < 1 || cores > this.#cores || memory > this.#memory || gpus > this.#gpus.length) continue;
+      this.#waiting.splice(this.#waiting.indexOf(job), 1);
+      this.#cores -= cores;
+      this.#memory -= memory;
+      --this.#jobs;
+      job.start(this.#gpus.splice(0, gpus));
+    }
+  }
 }

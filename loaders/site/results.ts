@@ -4,7 +4,6 @@
  */
 import { once } from "node:events";
 import { utimes } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../../engine/errors.js";
@@ -19,7 +18,7 @@ import type { Plan } from "../runner/plan.js";
 import type { PlanOrder, PlanReply } from "../runner/planner.js";
 import { apply, estimate, type Line, queued } from "../runner/progress.js";
 import type { RunEvent } from "../runner/run.js";
-import { limiter } from "../runner/schedule.js";
+import { Machine, machineCapacity } from "../runner/schedule.js";
 import { openResult, type Result } from "../store/result.js";
 import { say } from "../terminal.js";
 import { servedTable } from "./cache.js";
@@ -71,7 +70,7 @@ export class PreviewResults {
   readonly #signal: AbortSignal;
   readonly #entries = new Map<string, Entry>();
   /** Pages ask for many results at once. */
-  readonly #limit = limiter(availableParallelism());
+  readonly #machine = new Machine(machineCapacity());
 
   private constructor(model: string | undefined, signal: AbortSignal) {
     this.#model = model;
@@ -155,7 +154,7 @@ export class PreviewResults {
       if (event.type === "log") log.push(event.line);
       if (log.length > linesKept) log.shift();
     };
-    const outcomes = await this.#limit(() => fulfil([plan], { signal, plainProgress: true, onEvent }));
+    const outcomes = await fulfil([plan], { signal, machine: this.#machine, plainProgress: true, onEvent });
     const outcome = outcomes.get(plan.experiment);
     if (outcome && "result" in outcome) return outcome.result;
     throw new Error(outcome?.failure.message);

@@ -1,7 +1,7 @@
 import { totalmem } from "node:os";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Resources } from "../../../loaders/experiment.js";
-import { type Capacity, limiter, machineCapacity, pack } from "../../../loaders/runner/schedule.js";
+import { type Capacity, Machine, machineCapacity } from "../../../loaders/runner/schedule.js";
 
 const machine: Capacity = { cores: 4, memory: 16, gpus: ["0", "1"], jobs: Number.POSITIVE_INFINITY };
 const job = (name: string, resources: Resources = {}) => ({
@@ -13,11 +13,11 @@ const job = (name: string, resources: Resources = {}) => ({
 async function turns(jobs: readonly ReturnType<typeof job>[], capacity = machine): Promise<string[][]> {
   const log: string[][] = [];
   let now: { name: string; end: () => void }[] = [];
-  const packed = pack(
-    jobs,
-    capacity,
-    ({ name }, gpus) => new Promise((end) => now.push({ name: [name, ...gpus].join(":"), end })),
+  const lender = new Machine(capacity);
+  const all = jobs.map(({ name, resources }) =>
+    lender.lend(resources, (gpus) => new Promise<void>((end) => now.push({ name: [name, ...gpus].join(":"), end }))),
   );
+  await new Promise((resolve) => setImmediate(resolve));
   while (now.length > 0) {
     const ending = now;
     now = [];
@@ -25,7 +25,7 @@ async function turns(jobs: readonly ReturnType<typeof job>[], capacity = machine
     for (const { end } of ending) end();
     await new Promise((resolve) => setImmediate(resolve));
   }
-  await packed;
+  await Promise.all(all);
   return log;
 }
 
@@ -62,8 +62,21 @@ describe("jobs run side by side", () => {
     expect(await turns([job("a", { cores: 64, gpus: 8 }), job("b")])).toEqual([["a:0:1"], ["b"]]);
   });
 
-  test("none at all", async () => {
-    expect(await turns([])).toEqual([]);
+  test("in the order of asking, whatever becomes of those before", async () => {
+    const lender = new Machine({ ...machine, cores: 2 });
+    const log: string[] = [];
+    let working = 0;
+    const work = (name: string) => async () => {
+      log.push(`${name} with ${++working}`);
+      await new Promise((resolve) => setImmediate(resolve));
+      --working;
+      if (name === "b") throw new Error("b fails");
+    };
+    const { resources } = job("any");
+    const all = await Promise.allSettled(["a", "b", "c", "d"].map((name) => lender.lend(resources, work(name))));
+    expect(all.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
+    expect(log.map((line) => line[0])).toEqual(["a", "b", "c", "d"]);
+    expect(log.every((line) => /with [12]$/.test(line))).toBe(true);
   });
 });
 
@@ -78,24 +91,5 @@ describe("memory", () => {
   test.each([0, 2 ** 64])("is all of the machine's where the limit is said to be %d", (limit) => {
     vi.spyOn(process, "constrainedMemory").mockReturnValue(limit);
     expect(machineCapacity().memory).toBe(totalmem() / 2 ** 30);
-  });
-});
-
-describe("a limit", () => {
-  test("lets so many work at a time, in the order of asking, whatever becomes of them", async () => {
-    const limit = limiter(2);
-    const log: string[] = [];
-    let working = 0;
-    const work = (name: string) => async () => {
-      log.push(`${name} with ${++working}`);
-      await new Promise((resolve) => setImmediate(resolve));
-      --working;
-      if (name === "b") throw new Error("b fails");
-      return name;
-    };
-    const all = await Promise.allSettled(["a", "b", "c", "d"].map((name) => limit(work(name))));
-    expect(all.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled", "fulfilled"]);
-    expect(log.map((line) => line[0])).toEqual(["a", "b", "c", "d"]);
-    expect(log.every((line) => /with [12]$/.test(line))).toBe(true);
   });
 });
