@@ -1,7 +1,7 @@
 /** Writes how the full suite went to data/benchmarks/tests.json: for each project how many tests, and what came of them. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import type { Reporter, TestModule, Vitest } from "vitest/node";
+import type { Reporter, TestModule, TestSpecification, Vitest } from "vitest/node";
 
 const file = fileURLToPath(new URL("../data/benchmarks/tests.json", import.meta.url));
 
@@ -16,31 +16,44 @@ interface Counts {
   readonly skipped: number;
 }
 
-/** Projects may run one at a time (`npm run test:full -- --project fault`): what the others came to stays. */
+/**
+ * Projects may run one at a time (`npm run test:full -- --project fault`): what the others came to stays. Each is written
+ * down when it has ended, because the whole takes hours, and may be interrupted.
+ */
 export default class CountsReporter implements Reporter {
   #vitest: Vitest | undefined;
+  /** The number of files of each project that runs as a whole: a part of one says nothing. */
+  readonly #due = new Map<string, number>();
+  readonly #ended = new Map<string, TestModule[]>();
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
   }
 
-  async onTestRunEnd(modules: readonly TestModule[]): Promise<void> {
+  async onTestRunStart(specifications: readonly TestSpecification[]): Promise<void> {
     if (!this.#vitest || this.#vitest.config.testNamePattern) return;
     const every = await this.#vitest.globTestSpecifications();
-    const counted = this.#vitest.projects.flatMap(({ name }) => {
-      const files = modules.filter(({ project }) => project.name === name);
-      // A part of a project says nothing about the whole.
-      const whole = files.length > 0 && files.length === every.filter(({ project }) => project.name === name).length;
-      return whole ? countsOf(name, files) : [];
-    });
-    if (counted.length === 0) return;
-    const last: { readonly projects: readonly Counts[] } = existsSync(file)
-      ? JSON.parse(readFileSync(file, "utf8"))
-      : { projects: [] };
-    const others = last.projects.filter(({ project }) => !counted.some((it) => it.project === project));
-    const projects = [...others, ...counted].sort((a, b) => a.project.localeCompare(b.project));
-    writeFileSync(file, `${JSON.stringify({ projects }, null, 2)}\n`);
+    for (const { name } of this.#vitest.projects) {
+      const filesOf = (all: readonly TestSpecification[]) => all.filter(({ project }) => project.name === name).length;
+      if (filesOf(specifications) === filesOf(every)) this.#due.set(name, filesOf(every));
+    }
   }
+
+  onTestModuleEnd(module: TestModule): void {
+    const { name } = module.project;
+    const ended = [...(this.#ended.get(name) ?? []), module];
+    this.#ended.set(name, ended);
+    if (ended.length === this.#due.get(name)) note(countsOf(name, ended));
+  }
+}
+
+function note(counts: Counts): void {
+  const last: { readonly projects: readonly Counts[] } = existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8"))
+    : { projects: [] };
+  const others = last.projects.filter(({ project }) => project !== counts.project);
+  const projects = [...others, counts].sort((a, b) => a.project.localeCompare(b.project));
+  writeFileSync(file, `${JSON.stringify({ projects }, null, 2)}\n`);
 }
 
 function countsOf(project: string, files: readonly TestModule[]): Counts {
