@@ -21,8 +21,19 @@ export default defineConfig({
     reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
     projects: [
       // Most of a short file's time would be loading modules anew.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], pool, isolate: false, testTimeout: 60_000 } },
-      { test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          pool,
+          isolate: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000, hookTimeout: 60_000 },
+      },
       // A GPU in software, beside three other lanes, compiles a shader in seconds, and takes minutes for the largest tiles.
       { test: { name: "kernels", include: ["test/kernels/**/*.test.ts"], pool, testTimeout: 600_000 } },
       {

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dataFolder } from "../project.js";
 import { Encoder } from "../runner/encoder.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import { batch, table } from "../table.js";
 import type { GpuBenchmark, GpuMeasurement } from "./gpu.js";
 

@@ -1,6 +1,6 @@
 /** The review as an Arrow table for the page of all papers. */
 import { Encoder } from "../runner/encoder.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import type { Result } from "../store/result.js";
 import { batch, table } from "../table.js";
 import { type Paper, readCatalogue } from "./paper.js";

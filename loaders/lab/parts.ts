@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { bundledModel } from "../project.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 
 /** As many as components/lab/bundled.ts names. */
 export const partNumbers = [1, 2, 3, 4, 5, 6, 7, 8] as const;

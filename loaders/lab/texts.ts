@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dataFolder } from "../project.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 
 /** With the hash of their file, which passports name: components/check-subjects.ts has the type. */
 export async function textsToCheck(): Promise<string> {

@@ -10,7 +10,7 @@ import { pulledModel } from "../hub/cache.js";
 import { readJsonl } from "../inputs.js";
 import { messages } from "../messages.js";
 import { modelName, publicPath } from "../project.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import type { Identity } from "../store/key.js";
 import { type ModelRecord, type Passport, stableMetadata } from "../store/passport.js";
 import type { Result } from "../store/result.js";

@@ -11,7 +11,8 @@ import { modelFolder } from "../hub/cache.js";
 import { readJsonl } from "../inputs.js";
 import { messages } from "../messages.js";
 import { bundledModel, dataFolder, root, workFolder } from "../project.js";
-import { codeOf, sha256 } from "../store/code.js";
+import { codeOf } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import { type Environment, type Identity, type KeyParts, keyOf } from "../store/key.js";
 import { packageVersions } from "../store/packages.js";
 import { absent } from "../store/system.js";
@@ -115,7 +116,7 @@ function modulesOf({ experiment, model, device }: Job): string[] {
  */
 export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Identity>[]> {
   const bundle = ({ experiment, device }: Job) => [experiment, device].filter(Boolean).join("@");
-  const code = codeOf(root, Object.fromEntries(jobs.map((job) => [bundle(job), modulesOf(job)])));
+  const code = codeOf(root, Object.fromEntries(jobs.map((job) => [bundle(job), modulesOf(job)])), codeCache);
   const inputHash = memoized(hashInput);
   const modelHashes = memoized(hashModel);
   return Promise.allSettled(
@@ -152,6 +153,7 @@ export async function identityOf(job: Job): Promise<Identity> {
   return settled.value;
 }
 
+const codeCache = join(workFolder, "code");
 const packageCache = join(workFolder, "packages");
 
 async function hashInput(file: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Binary, Table, tableToIPC, Utf8, vectorFromArray } from "apache-arrow";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import type { PageAnswer, PageContent } from "./notebook/page.js";
 
 const folder = "_file/answers";

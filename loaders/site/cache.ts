@@ -9,7 +9,7 @@ import { messages } from "../messages.js";
 import { siteCache, siteSource } from "../project.js";
 import { withMetadata } from "../runner/encoder.js";
 import { checkStream } from "../runner/gate.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import type { Result } from "../store/result.js";
 import { absent, writeFlushed } from "../store/system.js";
 

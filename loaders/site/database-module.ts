@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { siteCache, workFolder } from "../project.js";
-import { sha256 } from "../store/code.js";
+import { sha256 } from "../store/hash.js";
 import { absent, replaceFile, writeFlushed } from "../store/system.js";
 
 /** Compressing takes longer than reading: it is done once for each content of the module. */

@@ -3,10 +3,11 @@
  * graph. Bundled, tree-shaken and printed without comments, types and white space, so that only a change of meaning
  * changes the hash.
  */
-import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type Metafile, type Plugin, transform } from "esbuild";
+import { type CodeFound, remembered } from "./code-memory.js";
+import { sha256 } from "./hash.js";
 
 export interface Code {
   /** sha256 of the normalised bundle. */
@@ -24,15 +25,18 @@ export interface Code {
 /**
  * The code of several bundles, each given by the modules that it is made of (paths from `root`), in one pass over
  * their sources. A bundle that cannot be built rejects its own promise only.
+ * @param cache where what is found is remembered
  */
 export function codeOf<Name extends string>(
   root: string,
   bundles: Readonly<Record<Name, readonly string[]>>,
+  cache: string,
 ): Record<Name, Promise<Code>> {
   const names = Object.keys(bundles) as Name[];
-  const together = bundle(root, bundles);
+  const together = remembered(bundles, { root, cache }, () => bundle(root, bundles));
   const one = async (name: Name) => {
-    const all = await together.catch(() => bundle(root, { [name]: bundles[name] })); // one broken module spoils a joint pass
+    const alone = async () => (await bundle(root, { [name]: bundles[name] })).found;
+    const all = await together.catch(alone); // one broken module spoils a joint pass
     return all[name];
   };
   return Object.fromEntries(names.map((name) => [name, one(name)])) as Record<Name, Promise<Code>>;
@@ -41,7 +45,7 @@ export function codeOf<Name extends string>(
 async function bundle(
   root: string,
   bundles: Readonly<Record<string, readonly string[]>>,
-): Promise<Record<string, Code>> {
+): Promise<CodeFound<Record<string, Code>>> {
   const result = await build({
     entryPoints: Object.keys(bundles).map((name) => ({ in: `bundle:${name}`, out: name })),
     plugins: [entries(root, bundles)],
@@ -74,7 +78,8 @@ async function bundle(
     };
     return [name, code] as const;
   });
-  return Object.fromEntries(await Promise.all(described));
+  const inputs = Object.keys(result.metafile.inputs).filter((input) => !input.startsWith("entry:"));
+  return { found: Object.fromEntries(await Promise.all(described)), inputs };
 }
 
 type Output = Metafile["outputs"][string];
@@ -157,8 +162,4 @@ async function variables(root: string, modules: readonly string[]): Promise<(str
     [...code.matchAll(/\bprocess\.env\b(?:\??\.(\w+))?/g)].map(([, name]) => name as string | undefined),
   );
   return [...new Set(names)];
-}
-
-export function sha256(content: string | Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }

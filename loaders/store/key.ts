@@ -1,7 +1,7 @@
 /** A result's key: the hash of everything that can change its numbers, kept readable so that a change has a name. */
 import type { Device } from "../../engine/backend.js";
 import type { Parameters } from "../experiment.js";
-import { sha256 } from "./code.js";
+import { sha256 } from "./hash.js";
 
 export type Environment = Readonly<Record<string, string | null>>;
 

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { sha256 } from "./code.js";
+import { sha256 } from "./hash.js";
 import { absent, replaceFile, unwritten } from "./system.js";
 
 interface Lockfile {

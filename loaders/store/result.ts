@@ -2,7 +2,7 @@
 import { mkdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messages } from "../messages.js";
-import { sha256 } from "./code.js";
+import { sha256 } from "./hash.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { absent, errorCode, flushFolder, isFull, writeFlushed } from "./system.js";
 

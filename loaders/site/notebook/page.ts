@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { RecordBatchReader } from "apache-arrow";
 import { parse } from "parse5";
-import { sha256 } from "../../store/code.js";
+import { sha256 } from "../../store/hash.js";
 import { attribute, elements, textOf } from "../html.js";
 import type { NodeAnswer, NodeDatabase, Row } from "./database.js";
 import type { Shown, ShownControl, ShownFigure, ShownLive, ShownVerdicts } from "./shown.js";

@@ -1,12 +1,23 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { codeOf } from "../../../loaders/store/code.js";
+import { remembered } from "../../../loaders/store/code-memory.js";
 import { differences, type Identity, type KeyParts, keyOf } from "../../../loaders/store/key.js";
 import { packageVersions } from "../../../loaders/store/packages.js";
 
 const root = mkdtempSync(join(tmpdir(), "code-"));
+const cache = join(root, "cache");
 afterAll(() => rmSync(root, { recursive: true }));
 
 function write(file: string, content: string): void {
@@ -28,7 +39,7 @@ describe("code", () => {
     })) {
       write(name, content);
     }
-    return codeOf(root, { a: ["a.ts"] }).a;
+    return codeOf(root, { a: ["a.ts"] }, cache).a;
   };
 
   test("lists what it is made of", async () => {
@@ -95,7 +106,7 @@ describe("code", () => {
       "device.ts": fs,
       "a.ts": 'import type { Stats } from "node:fs";\nexport type S = Stats;\nexport const a = 1;\n',
     });
-    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }).a).unseen).toEqual([]);
+    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }, cache).a).unseen).toEqual([]);
   });
 
   test("says which environment variables it reads, itself or by what it imports, and none of other bundles", async () => {
@@ -114,14 +125,71 @@ describe("code", () => {
     });
     expect(computed.variables).toEqual([undefined]);
     await hash({ "device.ts": "export const d = process.env.DEVICE;\n", "a.ts": reading("4") });
-    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }).a).variables).toEqual([]);
+    expect((await codeOf(root, { a: ["a.ts", "device.ts"] }, cache).a).variables).toEqual([]);
   });
 
   test("that is broken does not stop the rest", async () => {
     await hash({ "broken.ts": "export const = 1;\n" });
-    const { a, broken } = codeOf(root, { a: ["a.ts"], broken: ["broken.ts"] });
+    const { a, broken } = codeOf(root, { a: ["a.ts"], broken: ["broken.ts"] }, cache);
     await expect(broken).rejects.toThrow(/broken\.ts/);
     expect((await a).hash).toBe((await hash()).hash);
+  });
+});
+
+describe("what was found of code", () => {
+  let times = 0;
+  const ask = async (question = "all", inputs = ["engine/a.ts"], meanwhile = () => {}) => {
+    const before = times;
+    const find = async () => {
+      meanwhile();
+      return { found: { answer: ++times }, inputs };
+    };
+    const found = await remembered(question, { root, cache: join(root, "memory") }, find);
+    return { found: times > before, answer: found.answer };
+  };
+
+  test("is remembered while every file of its rooms is as it was", async () => {
+    write("engine/a.ts", "export const a = 1;\n");
+    write("loaders/b.ts", "export const b = 1;\n");
+    const first = await ask();
+    expect(first.found).toBe(true);
+    expect(await ask()).toEqual({ found: false, answer: first.answer });
+    expect((await ask("another")).found).toBe(true);
+    expect(await ask()).toEqual({ found: false, answer: first.answer });
+  });
+
+  test.each([
+    ["changes", () => write("loaders/b.ts", "export const b = 2;\n")],
+    ["comes", () => write("engine/a.js", "export const a = 2;\n")],
+    ["goes", () => rmSync(join(root, "engine/a.js"))],
+    ["is renamed", () => renameSync(join(root, "loaders/b.ts"), join(root, "loaders/c.ts"))],
+  ])("is found again where a file %s", async (_, change) => {
+    await ask();
+    change();
+    expect((await ask()).found).toBe(true);
+    expect((await ask()).found).toBe(false);
+  });
+
+  test.each([
+    ["cut off", (text: string) => text.slice(0, -1)],
+    ["empty", () => ""],
+    ["other than it was", (text: string) => text.replace(/\d+\}$/, "0}")],
+  ])("is found again where what was remembered is %s", async (_, spoil) => {
+    const { answer } = await ask("spoilt");
+    for (const name of readdirSync(join(root, "memory"))) {
+      const file = join(root, "memory", name);
+      writeFileSync(file, spoil(readFileSync(file, "utf8")));
+    }
+    const again = await ask("spoilt");
+    expect(again.found).toBe(true);
+    expect(again.answer).not.toBe(answer);
+  });
+
+  test("is not remembered where it comes from elsewhere, or from files that change meanwhile", async () => {
+    await ask("elsewhere", ["engine/a.ts", "data/c.json"]);
+    expect((await ask("elsewhere")).found).toBe(true);
+    await ask("meanwhile", ["engine/a.ts"], () => write("engine/a.ts", "export const a = 3;\n"));
+    expect((await ask("meanwhile")).found).toBe(true);
   });
 });
 

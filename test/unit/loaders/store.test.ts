@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { sha256 } from "../../../loaders/store/code.js";
+import { sha256 } from "../../../loaders/store/hash.js";
 import { type KeyParts, keyOf } from "../../../loaders/store/key.js";
 import { isLocked, withLock } from "../../../loaders/store/lock.js";
 import type { Passport } from "../../../loaders/store/passport.js";
