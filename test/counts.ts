@@ -18,7 +18,7 @@ interface Counts {
 
 /**
  * Projects may run one at a time (`npm run test:full -- --project fault`): what the others came to stays. Each is written
- * down when it has ended, because the whole takes hours, and may be interrupted.
+ * down when it has ended, because the whole takes over an hour, and may be interrupted.
  */
 export default class CountsReporter implements Reporter {
   #vitest: Vitest | undefined;
@@ -28,6 +28,7 @@ export default class CountsReporter implements Reporter {
 
   onInit(vitest: Vitest): void {
     this.#vitest = vitest;
+    vitest.onCancel(() => this.#due.clear()); // what did not run would count as skipped
   }
 
   async onTestRunStart(specifications: readonly TestSpecification[]): Promise<void> {

@@ -54,17 +54,7 @@ async function standing({ job, fresh, reason = "" }: Plan): Promise<Outcome | un
 }
 
 async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<Map<string, Outcome>> {
-  const {
-    signal,
-    again = false,
-    parallel,
-    machine,
-    threads,
-    plainProgress,
-    debug,
-    folder = workFolder,
-    onEvent,
-  } = options;
+  const { signal, again = false, threads, plainProgress, debug, folder = workFolder, onEvent } = options;
   const store = new Store(folder, say);
   await store.sweep();
   const jobs = plans.flatMap(({ job }) => job ?? []).map((job) => withCores(job, threads));
@@ -74,8 +64,8 @@ async function compute(plans: readonly Plan[], options: FulfilOptions): Promise<
     const runAll = () =>
       run(jobs, {
         folder,
-        parallel,
-        machine,
+        parallel: options.parallel,
+        machine: options.machine,
         again,
         signal,
         onEvent: (job, event) => {

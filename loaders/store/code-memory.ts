@@ -3,11 +3,11 @@
  * function of the files in the rooms that it is made from, of their names, and of the bundler; while all of those are
  * as they were, so is it.
  */
-import { readdir, readFile } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { version } from "esbuild";
 import { sha256 } from "./hash.js";
-import { absent, replaceFile, unwritten } from "./system.js";
+import { absent, filesBelow, replaceFile, unwritten } from "./system.js";
 
 const rooms = ["engine", "loaders"];
 
@@ -47,16 +47,11 @@ export async function remembered<T>(
 
 /** A hash of the bundler's version and of every file that it could take something from. */
 async function stateOf(root: string): Promise<string> {
-  const inRooms = await Promise.all(rooms.map((room) => filesOf(join(root, room))));
-  const files = [join(root, "package.json"), ...inRooms.flat().sort()];
+  const inRooms = rooms.map(async (room) => (await filesBelow(join(root, room))).map((file) => join(room, file)));
+  const files = ["package.json", ...(await Promise.all(inRooms)).flat()];
   const hashes = files.map(async (file) => {
-    const content = await readFile(file).catch(absent);
-    return `${relative(root, file)} ${content && sha256(content)}`;
+    const content = await readFile(join(root, file)).catch(absent);
+    return `${file} ${content && sha256(content)}`;
   });
   return sha256([version, ...(await Promise.all(hashes))].join("\n"));
-}
-
-async function filesOf(folder: string): Promise<string[]> {
-  const entries = (await readdir(folder, { recursive: true, withFileTypes: true }).catch(absent)) ?? [];
-  return entries.filter((entry) => !entry.isDirectory()).map(({ parentPath, name }) => join(parentPath, name));
 }
