@@ -5,7 +5,7 @@
  */
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -53,7 +53,7 @@ async function acquire(file: string, signal?: AbortSignal, onWait?: () => void):
   await mkdir(dirname(file), { recursive: true });
   for (let waited = false; !(await create(file, own)); ) {
     signal?.throwIfAborted();
-    if (await breakStale(file)) continue;
+    if (await breakStale(file, own)) continue;
     if (!waited) onWait?.();
     waited = true;
     await sleep(poll, undefined, { signal });
@@ -105,16 +105,22 @@ async function isStale(file: string, holder: Holder): Promise<boolean> {
   return beaten !== undefined && Date.now() - beaten.mtimeMs > silence;
 }
 
-/** Moves a stale lock out of the way; moves it back where somebody renewed it in between. */
-async function breakStale(file: string): Promise<boolean> {
+/** Takes a stale lock away: one at a time does, because a second could take away what has been locked since. */
+async function breakStale(file: string, own: Holder): Promise<boolean> {
   const holder = await read(file);
   if (holder === undefined) return true;
   if (!(await isStale(file, holder))) return false;
-  const aside = `${file}.${randomUUID()}`;
-  await rename(file, aside).catch(absent);
-  const moved = await read(aside);
-  if (moved !== undefined && moved.token !== holder.token) await rename(aside, file);
-  else await rm(aside, { force: true });
+  const breaking = `${file}.breaking`;
+  if (!(await create(breaking, own))) {
+    const breaker = await read(breaking);
+    if (breaker && (await isStale(breaking, breaker))) await rm(breaking, { force: true }); // killed in between
+    return false;
+  }
+  try {
+    if ((await read(file))?.token === holder.token) await rm(file, { force: true });
+  } finally {
+    await rm(breaking, { force: true });
+  }
   return true;
 }
 

@@ -12,8 +12,11 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import promises from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../../loaders/store/hash.js";
 import { type KeyParts, keyOf } from "../../../loaders/store/key.js";
@@ -314,18 +317,34 @@ describe("a lock", () => {
     });
   });
 
-  test("is broken by one of many who find it stale", async () => {
+  test.each([
+    ["", 0],
+    [", on a disk that answers late", 40],
+  ])("is broken by one of many who find it stale%s", async (_, delay) => {
     const file = join(folder, "trial.lock");
-    writeFileSync(file, "");
-    let inside = 0;
-    let most = 0;
-    const visit = () =>
-      withLock(file, async () => {
-        most = Math.max(most, ++inside);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-        --inside;
-      });
-    await Promise.all(Array.from({ length: 10 }, visit));
-    expect(most).toBe(1);
+    for (const left of [file, `${file}.breaking`]) writeFileSync(left, ""); // of who was killed while breaking it
+    const { rename, rm } = promises;
+    const late =
+      <A extends unknown[]>(work: (...args: A) => Promise<void>) =>
+      (...args: A) =>
+        sleep(delay * Math.random()).then(() => work(...args));
+    Object.assign(promises, { rename: late(rename), rm: late(rm) });
+    syncBuiltinESMExports();
+    try {
+      let inside = 0;
+      let most = 0;
+      const visit = () =>
+        withLock(file, async () => {
+          most = Math.max(most, ++inside);
+          await sleep(delay);
+          --inside;
+        });
+      await Promise.all(Array.from({ length: 10 }, visit));
+      expect(most).toBe(1);
+      expect(readdirSync(folder)).toEqual([]);
+    } finally {
+      Object.assign(promises, { rename, rm });
+      syncBuiltinESMExports();
+    }
   });
 });
