@@ -16,6 +16,8 @@ export const siteSource = join(root, "src");
 export const siteConfig = join(root, "observablehq.config.ts");
 export const siteCache = join(siteSource, ".observablehq/cache");
 export const siteOutput = join(root, "dist");
+/** Where sites are built and put aside: beside the site, because folders take each other's place on one disk only. */
+export const siteStaging = join(root, ".dist");
 
 export function modelName(folder: string): string {
   return pulledModel(folder)?.name ?? basename(resolve(folder));

@@ -7,7 +7,7 @@ import { cacheCatalogue, fillPages } from "../catalogue/pages.js";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { meter } from "../meter.js";
-import { projectPath, siteCache, siteConfig, siteOutput, workFolder } from "../project.js";
+import { projectPath, siteCache, siteConfig, siteOutput, siteStaging, workFolder } from "../project.js";
 import { fulfil } from "../runner/fulfil.js";
 import { type Plan, planFor } from "../runner/plan.js";
 import { withLock } from "../store/lock.js";
@@ -25,7 +25,7 @@ import { hasCharts, isNotebook, readPages, writeNotebooks } from "./notebook/wri
 import { publish, restoreLast } from "./publish.js";
 import { writeSearchIndex } from "./search.js";
 
-const staging = join(workFolder, "site");
+const staging = join(siteStaging, "next");
 
 export interface BuildOptions {
   readonly model?: string;

@@ -2,10 +2,10 @@
 import { constants } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { siteOutput, workFolder } from "../project.js";
+import { siteOutput, siteStaging, workFolder } from "../project.js";
 import { absent, filesBelow, replaceFile } from "../store/system.js";
 
-const previous = join(workFolder, "site-before");
+const previous = join(siteStaging, "before");
 /** The files that the build of the published site made itself, without those that it took over. */
 const manifest = join(workFolder, "site.json");
 
@@ -19,6 +19,7 @@ export async function publish(staging: string): Promise<void> {
   await rm(previous, { recursive: true, force: true });
   await rename(siteOutput, previous).catch(absent);
   await rename(staging, siteOutput);
+  await rm(previous, { recursive: true, force: true });
   await replaceFile(manifest, JSON.stringify(own));
 }
 

@@ -103,6 +103,23 @@ describe("a build", () => {
     },
   );
 
+  test.runIf(full && process.getuid?.() === 0 && process.platform === "linux")(
+    "takes the last site's place although the store lies on another disk",
+    async () => {
+      const before = site();
+      const store = project.path(".observatory");
+      expect(spawnSync("mount", ["-t", "tmpfs", "tmpfs", store]).status).toBe(0);
+      try {
+        expect(await project.run("build", "--run")).toMatchObject({ code: 0 });
+        expect([...site().keys()].filter((file) => !file.startsWith("_"))).toEqual(
+          [...before.keys()].filter((file) => !file.startsWith("_")),
+        );
+      } finally {
+        spawnSync("umount", [store]);
+      }
+    },
+  );
+
   const broken: (readonly [what: string, page: string, sentence: RegExp])[] = [
     [
       "a cell that does not parse",
@@ -176,7 +193,7 @@ describe("a build", () => {
   test.runIf(full)("keeps the old files for tabs that are open, until the build after the next", async () => {
     const hashed = () => [...site().keys()].filter((file) => file.startsWith("_"));
     const restyle = (color: string) => () => `main { color: ${color}; }\n`;
-    spawnSync("rm", ["-rf", project.path("dist"), project.path(".observatory/site-before")]);
+    spawnSync("rm", ["-rf", project.path("dist")]);
     expect((await project.run("build")).code).toBe(0);
     const first = hashed();
     await project.with("src/style.css", restyle("red"), async () => {

@@ -38,7 +38,7 @@ describe("a build that is killed", () => {
     await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
     const left = project.site();
     // Between two renames there is no site for a moment; the next build puts the last one back.
-    expect(left.size > 0 ? left : project.site(".observatory/site-before")).toEqual(good);
+    expect(left.size > 0 ? left : project.site(".dist/before")).toEqual(good);
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
