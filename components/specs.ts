@@ -330,7 +330,7 @@ export function smallMultiples({ facet, cell, minWidth = 110, cellHeight = 110 }
   return (surroundings) => {
     const { rows, width } = surroundings;
     const values = distinct(rows, facet.field);
-    const [margin, gap] = [44, 20]; // y labels left of the first column; between columns
+    const [margin, gap] = [44, 28]; // y labels left of the first column; half a label at the end of each
     const fitting = Math.max(1, Math.floor((width - margin) / (minWidth + gap)));
     const columns = Math.ceil(values.length / Math.ceil(values.length / fitting)); // rows of even length
     const cellWidth = Math.floor((width - margin) / columns - gap);
@@ -346,6 +346,8 @@ export function smallMultiples({ facet, cell, minWidth = 110, cellHeight = 110 }
         },
       },
       columns,
+      bounds: "flush", // labels at the ends of axes would push columns apart, beyond the width that there is
+      spacing: { column: gap, row: 30 }, // room for the names of the next row
       spec: { ...liftTitles(unit, titles), width: cellWidth, height: cellHeight },
       title: {
         text: [titles.y, titles.x && lowerFirst(titles.x)].filter(Boolean).join(" by "),

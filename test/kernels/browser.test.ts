@@ -65,7 +65,7 @@ afterAll(async () => {
   server.close();
 });
 
-test("Chromium gives the numbers of Node", { timeout: 120_000 }, async () => {
+test("Chromium gives the numbers of Node", async () => {
   const theirs = await page.evaluate<number[]>("globalThis.statistics()");
   const ours = await statisticsOn((await testGpu()).device);
   expect(theirs.length).toBe(ours.length);
@@ -75,8 +75,6 @@ test("Chromium gives the numbers of Node", { timeout: 120_000 }, async () => {
   });
 });
 
-test("a page's GPU runs a whole model, by ONNX Runtime alone and with kernels between", {
-  timeout: 120_000,
-}, async () => {
+test("a page's GPU runs a whole model, by ONNX Runtime alone and with kernels between", async () => {
   expect(await page.evaluate<number>("globalThis.check()")).toBeLessThan(largestDifference);
 });

@@ -34,31 +34,25 @@ function requestFor(ids: Int32Array): Request {
 const name = "gemma2";
 
 // Compiling a model's shaders in software takes minutes; every day browser.test.ts has one, without interventions.
-test.runIf(full)(
-  `${name} equals the float64 reference, under interventions and in stretches too`,
-  {
-    timeout: 300_000,
-  },
-  async () => {
-    const checkpoint = await goldenCheckpoint(name);
-    const model = await Model.load(checkpoint, await backend("webgpu"));
-    const { layers, heads } = model.architecture;
-    const ids = (await goldenReference(name)).sequences[0];
-    const request = requestFor(ids);
-    const changed: Prompt = {
-      ids,
-      pieces: Int32Array.from(ids, (_, t) => (t < 3 ? 0 : t < 10 ? 1 : t < 18 ? 2 : -1)),
-      keyBias: filled([layers, heads, ids.length], () => random.normal()),
-      headGate: filled([layers, heads], () => random.normal()),
-      temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
-    };
-    for (const [prompt, chunk] of [[{ ids }], [changed], [changed, 10]] as const) {
-      expect(model.backend.fused?.(model.architecture, model.weights).accepts(prompt, request)).toBe(true);
-      const reference = expected(await replay(checkpoint, prompt), prompt, request);
-      for (const [field, error] of Object.entries(errors(await model.forward(prompt, request, { chunk }), reference))) {
-        expect(error, field).toBeLessThan(tolerance);
-      }
+test.runIf(full)(`${name} equals the float64 reference, under interventions and in stretches too`, async () => {
+  const checkpoint = await goldenCheckpoint(name);
+  const model = await Model.load(checkpoint, await backend("webgpu"));
+  const { layers, heads } = model.architecture;
+  const ids = (await goldenReference(name)).sequences[0];
+  const request = requestFor(ids);
+  const changed: Prompt = {
+    ids,
+    pieces: Int32Array.from(ids, (_, t) => (t < 3 ? 0 : t < 10 ? 1 : t < 18 ? 2 : -1)),
+    keyBias: filled([layers, heads, ids.length], () => random.normal()),
+    headGate: filled([layers, heads], () => random.normal()),
+    temperature: filled([layers, heads], () => 0.3 + 2 * random.next()),
+  };
+  for (const [prompt, chunk] of [[{ ids }], [changed], [changed, 10]] as const) {
+    expect(model.backend.fused?.(model.architecture, model.weights).accepts(prompt, request)).toBe(true);
+    const reference = expected(await replay(checkpoint, prompt), prompt, request);
+    for (const [field, error] of Object.entries(errors(await model.forward(prompt, request, { chunk }), reference))) {
+      expect(error, field).toBeLessThan(tolerance);
     }
-    await model.release();
-  },
-);
+  }
+  await model.release();
+});

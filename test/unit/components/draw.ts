@@ -6,15 +6,15 @@ import type { Spec } from "../../../components/chart.js";
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
-export async function draw(spec: Spec, rows: Rows): Promise<{ svg: string; warnings: string[] }> {
+export async function draw(spec: Spec, rows: Rows, width = 600): Promise<{ svg: string; warnings: string[] }> {
   const warnings: string[] = [];
   const note = (...messages: readonly unknown[]) => {
     warnings.push(messages.join(" "));
     return logger;
   };
   const logger = { level: () => logger, error: note, warn: note, info: () => logger, debug: () => logger };
-  const unit = typeof spec === "function" ? spec({ rows, mode: "light", width: 600 }) : spec;
-  const whole = { width: 600, height: 200, ...unit, data: { name: "rows" } } as TopLevelSpec;
+  const unit = typeof spec === "function" ? spec({ rows, mode: "light", width }) : spec;
+  const whole = { width, height: 200, padding: 2, ...unit, data: { name: "rows" } } as TopLevelSpec;
   const vega = compile(whole, { logger }).spec;
   const view = new View(parse(vega, undefined, { ast: true }), {
     expr: expressionInterpreter,

@@ -133,3 +133,17 @@ test("small multiples: every value has its chart, the axis titles are said once"
   expect(count(svg, />Entropy \(nats\) by keys</g)).toBe(1);
   expect(count(svg, />Keys</g)).toBe(0);
 });
+
+test.each([328, 736, 1024])("small multiples stay within %d pixels, the labels at their ends too", async (width) => {
+  for (const [facets, last] of [
+    [5, 3],
+    [6, 2048],
+    [8, 0.12345],
+  ]) {
+    const rows = Array.from({ length: facets }, (_, facet) => [0, last].map((x) => ({ facet, x, y: x / last }))).flat();
+    const cell = profile({ x: { field: "x", title: "Layer" }, y: { field: "y", title: "Score" } });
+    const { svg } = await draw(smallMultiples({ facet: { field: "facet" }, cell, minWidth: 150 }), rows, width);
+    const [, drawn] = /<svg[^>]* width="([\d.]+)"/.exec(svg) ?? [];
+    expect(Number(drawn), `${facets} to ${last}`).toBeLessThanOrEqual(width);
+  }
+});
