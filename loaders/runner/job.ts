@@ -117,6 +117,7 @@ function modulesOf({ experiment, model, device }: Job): string[] {
 export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Identity>[]> {
   const bundle = ({ experiment, device }: Job) => [experiment, device].filter(Boolean).join("@");
   const code = codeOf(root, Object.fromEntries(jobs.map((job) => [bundle(job), modulesOf(job)])), codeCache);
+  const versionsOf = packageVersions({ root, cache: packageCache });
   const inputHash = memoized(hashInput);
   const modelHashes = memoized(hashModel);
   return Promise.allSettled(
@@ -135,7 +136,7 @@ export function identify(jobs: readonly Job[]): Promise<PromiseSettledResult<Ide
       const keyParts: KeyParts = {
         experiment: job.experiment,
         code: hash,
-        packages: await packageVersions(packages, { root, cache: packageCache }),
+        packages: await versionsOf(packages),
         parameters: job.parameters,
         inputs: Object.fromEntries(inputHashes),
         ...(job.environment ? { environment: job.environment } : {}),

@@ -7,18 +7,13 @@ import { sha256 } from "./hash.js";
 import { absent, replaceFile, unwritten } from "./system.js";
 
 interface Lockfile {
-  readonly text: string;
   readonly hash: string;
   readonly packages: Readonly<Record<string, { readonly version?: string }>>;
 }
 
-/** As it was read last: every experiment of a plan asks for it. */
-let lockfile: Lockfile | undefined;
-
 async function readLockfile(root: string): Promise<Lockfile> {
   const text = await readFile(join(root, "package-lock.json"), "utf8");
-  if (lockfile?.text !== text) lockfile = { text, hash: sha256(text), packages: JSON.parse(text).packages };
-  return lockfile;
+  return { hash: sha256(text), packages: JSON.parse(text).packages };
 }
 
 /** By import specifier: the places in the tree where npm put the packages behind it, as the lockfile names them. */
@@ -30,21 +25,28 @@ export interface PackageOptions {
   readonly cache: string;
 }
 
-/** Versions by package, with the path of a package that another one has a version of its own of. */
-export async function packageVersions(
-  specifiers: readonly string[],
-  { root, cache }: PackageOptions,
-): Promise<Record<string, string>> {
-  const { hash, packages } = await readLockfile(root);
-  const memory = join(cache, `${hash}.json`);
-  const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
-  const unknown = specifiers.filter((specifier) => !(specifier in known));
-  const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
-  if (reach !== known) await replaceFile(memory, JSON.stringify(reach)).catch(unwritten);
-  const places = [...new Set(specifiers.flatMap((specifier) => reach[specifier]))].sort();
-  return Object.fromEntries(
-    places.map((place) => [place.slice("node_modules/".length), packages[place]?.version ?? ""]),
-  );
+/**
+ * Finds versions by package, with the path of a package that another one has a version of its own of. The lockfile is
+ * read once for all that is asked.
+ */
+export function packageVersions({
+  root,
+  cache,
+}: PackageOptions): (specifiers: readonly string[]) => Promise<Record<string, string>> {
+  let lockfile: Promise<Lockfile> | undefined;
+  return async (specifiers) => {
+    lockfile ??= readLockfile(root);
+    const { hash, packages } = await lockfile;
+    const memory = join(cache, `${hash}.json`);
+    const known: Reach = JSON.parse((await readFile(memory, "utf8").catch(absent)) ?? "{}");
+    const unknown = specifiers.filter((specifier) => !(specifier in known));
+    const reach = unknown.length === 0 ? known : { ...known, ...(await reachOf(unknown, root)) };
+    if (reach !== known) await replaceFile(memory, JSON.stringify(reach)).catch(unwritten);
+    const places = [...new Set(specifiers.flatMap((specifier) => reach[specifier]))].sort();
+    return Object.fromEntries(
+      places.map((place) => [place.slice("node_modules/".length), packages[place]?.version ?? ""]),
+    );
+  };
 }
 
 /** From the module graph of each package; native and WebAssembly code is known by its package's version. */

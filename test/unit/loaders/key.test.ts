@@ -215,12 +215,12 @@ describe("packages", () => {
     write("node_modules/pack/node_modules/inner/package.json", '{"name":"inner","version":"2.0.0","main":"index.js"}');
     write("node_modules/pack/node_modules/inner/index.js", "module.exports = 1;\n");
     lock({ pack: "1.0.0", "pack/node_modules/inner": "2.0.0", inner: "3.0.0", tool: "4.0.0" });
-    expect(await packageVersions(["pack"], { root, cache })).toEqual({
+    expect(await packageVersions({ root, cache })(["pack"])).toEqual({
       pack: "1.0.0",
       "pack/node_modules/inner": "2.0.0",
     });
     lock({ pack: "1.0.0", "pack/node_modules/inner": "2.0.1", inner: "3.0.0", tool: "4.0.0" });
-    expect(await packageVersions(["pack"], { root, cache })).toEqual({
+    expect(await packageVersions({ root, cache })(["pack"])).toEqual({
       pack: "1.0.0",
       "pack/node_modules/inner": "2.0.1",
     });
@@ -231,7 +231,7 @@ describe("packages", () => {
     mkdirSync(linked);
     symlinkSync(join(root, "node_modules"), join(linked, "node_modules"));
     write("linked/package-lock.json", JSON.stringify({ packages: { "node_modules/pack": { version: "1.0.0" } } }));
-    expect(await packageVersions(["pack"], { root: linked, cache })).toMatchObject({ pack: "1.0.0" });
+    expect(await packageVersions({ root: linked, cache })(["pack"])).toMatchObject({ pack: "1.0.0" });
   });
 });
 
