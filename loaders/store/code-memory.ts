@@ -4,12 +4,15 @@
  * as they were, so is it.
  */
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
-import { version } from "esbuild";
 import { sha256 } from "./hash.js";
 import { absent, filesBelow, replaceFile, unwritten } from "./system.js";
 
 const rooms = ["engine", "loaders"];
+
+/** The bundler itself takes longer to load than all that is asked here. */
+const { version } = createRequire(import.meta.url)("esbuild/package.json");
 
 export interface CodeFound<T> {
   readonly found: T;

@@ -5,7 +5,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build, type Metafile, type Plugin, transform } from "esbuild";
+import type { Metafile, Plugin } from "esbuild";
 import { type CodeFound, remembered } from "./code-memory.js";
 import { sha256 } from "./hash.js";
 
@@ -46,6 +46,7 @@ async function bundle(
   root: string,
   bundles: Readonly<Record<string, readonly string[]>>,
 ): Promise<CodeFound<Record<string, Code>>> {
+  const { build } = await import("esbuild"); // not needed while what is known is remembered
   const result = await build({
     entryPoints: Object.keys(bundles).map((name) => ({ in: `bundle:${name}`, out: name })),
     plugins: [entries(root, bundles)],
@@ -151,6 +152,7 @@ function unseen({ inputs }: Metafile, modules: readonly string[], text: string):
 
 /** Names of environment variables that these modules read. */
 async function variables(root: string, modules: readonly string[]): Promise<(string | undefined)[]> {
+  const { transform } = await import("esbuild");
   const codes = modules
     .filter((file) => /\.[cm]?[jt]s$/.test(file))
     .map(async (file) => {

@@ -2,7 +2,6 @@
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { sha256 } from "./hash.js";
 import { absent, replaceFile, unwritten } from "./system.js";
 
@@ -51,6 +50,7 @@ export function packageVersions({
 
 /** From the module graph of each package; native and WebAssembly code is known by its package's version. */
 async function reachOf(specifiers: readonly string[], root: string): Promise<Reach> {
+  const { build } = await import("esbuild"); // not needed while what is known is remembered
   const { metafile } = await build({
     entryPoints: specifiers.map((specifier, i) => ({ in: specifier, out: String(i) })),
     absWorkingDir: root,
