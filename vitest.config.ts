@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { full } from "./test/full.js";
 
 /** onnxruntime-node and our own locks live in processes, so tests do too. */
 const pool = "forks";
@@ -22,7 +23,7 @@ export default defineConfig({
   test: {
     maxWorkers: 4, // on two cores: much of the time of commands and browsers is waiting
     sequence: { sequencer: Sequencer },
-    reporters: ["default", ...(process.env.OBSERVATORY_FULL ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
+    reporters: ["default", ...(full ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
     projects: [
       // Most of a short file's time would be loading modules anew.
       {
@@ -59,7 +60,7 @@ export default defineConfig({
           pool,
           globalSetup: "test/browser/setup.ts",
           setupFiles: "test/browser/ready.ts",
-          testTimeout: 120_000,
+          testTimeout: full ? 600_000 : 120_000, // all controls of a page take minutes
           hookTimeout: 120_000,
           retry: 1, // four at a time on two cores, a browser may be late; the summary counts what was tried again
         },
