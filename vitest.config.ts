@@ -8,7 +8,7 @@ const pool = "forks";
 /** Long files first and short ones last, so that no core is idle at the end; browser tests have a site to wait for. */
 const order = ["fault", "kernels", "golden", "cli", "browser", "unit"];
 
-/** Takes half as long as all of them together: it begins as soon as the site is likely to be there. */
+/** Keeps a lane at work for nearly half of the whole time: it begins as soon as the site is likely to be there. */
 const longest = "/test/browser/pages.test.ts";
 
 class Sequencer extends BaseSequencer {

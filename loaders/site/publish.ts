@@ -19,8 +19,8 @@ export async function publish(staging: string): Promise<void> {
   await rm(previous, { recursive: true, force: true });
   await rename(siteOutput, previous).catch(absent);
   await rename(staging, siteOutput);
-  await rm(previous, { recursive: true, force: true });
   await replaceFile(manifest, JSON.stringify(own));
+  await rm(previous, { recursive: true, force: true });
 }
 
 /** A build that was killed between the two renames of `publish` leaves no site, and the last one beside it. */

@@ -112,8 +112,7 @@ async function breakStale(file: string, own: Holder): Promise<boolean> {
   if (!(await isStale(file, holder))) return false;
   const breaking = `${file}.breaking`;
   if (!(await create(breaking, own))) {
-    const breaker = await read(breaking);
-    if (breaker && (await isStale(breaking, breaker))) await rm(breaking, { force: true }); // killed in between
+    await breakStale(breaking, own); // of who was killed in between
     return false;
   }
   try {
