@@ -1,10 +1,10 @@
 /** "Check this here" computes the stated case in the browser and says what it found: agreement, difference or a reason. */
-import type { Browser, Page, Route } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
 import { pages } from "./cases.js";
 import { launchChromium } from "./chromium.js";
-import { violations, visit } from "./visit.js";
+import { tampered, violations, visit } from "./visit.js";
 
 const site = inject("site");
 
@@ -81,10 +81,7 @@ async function withOther(file: RegExp, change: (body: Buffer) => Buffer): Promis
   const context = await browser.newContext();
   const page = await context.newPage();
   try {
-    await page.route(file, async (route: Route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: change(await response.body()) });
-    });
+    await page.route(file, tampered(change));
     await page.goto(`${site}sinks`);
     return await answer(page);
   } finally {

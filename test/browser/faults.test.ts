@@ -3,7 +3,7 @@ import type { Browser, BrowserContext, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
-import { marks, settled } from "./visit.js";
+import { marks, settled, tampered } from "./visit.js";
 
 let browser: Browser;
 let context: BrowserContext;
@@ -32,13 +32,6 @@ async function home(
     errors,
   };
 }
-
-const tampered =
-  (change: (bytes: Buffer) => Buffer): Fault =>
-  async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: change(await response.body()) });
-  };
 
 const faults: (readonly [what: string, fault: Fault, sentence: RegExp])[] = [
   [

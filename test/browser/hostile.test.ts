@@ -6,7 +6,7 @@ import { Random } from "../../engine/random.js";
 import { full } from "../full.js";
 import { launchChromium } from "./chromium.js";
 import { damage, payloads, unharmed } from "./hostile.js";
-import { marks, settled, visit } from "./visit.js";
+import { marks, settled, tampered, visit } from "./visit.js";
 
 const site = inject("site");
 
@@ -57,10 +57,7 @@ test.each(full ? ["", "sinks"] : [""])("markup in tokens, claims and passports i
     if (!request.url().startsWith(site)) errors.push(request.url());
   });
   try {
-    await page.route(/\.arrow$/, async (route) => {
-      const response = await route.fetch();
-      await route.fulfill({ response, body: poisoned(await response.body()) });
-    });
+    await page.route(/\.arrow$/, tampered(poisoned));
     await page.goto(`${site}${path}`);
     await settled(page);
     for (const summary of await page.locator(".passport > summary, .figure-data > summary").all())

@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { AxeResults } from "axe-core";
-import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page, Route } from "playwright-core";
 import { inject } from "vitest";
 import { watchShifts } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
@@ -125,6 +125,14 @@ export function charts(page: Page): Promise<number[]> {
       return hash;
     }),
   );
+}
+
+/** Answers a request with what the site has for it, changed. */
+export function tampered(change: (bytes: Buffer) => Buffer): (route: Route) => Promise<void> {
+  return async (route) => {
+    const response = await route.fetch({ maxRetries: 3 }); // the server may close a connection that is about to be used
+    await route.fulfill({ response, body: change(await response.body()) });
+  };
 }
 
 /** Moves a control to another of its values as a reader would. */
