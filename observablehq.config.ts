@@ -74,5 +74,5 @@ export default {
   footer: "Attention Observatory: every number on this page was computed by the experiment that its passport names.",
   search: false,
   pager: false,
-  interpreters: { ".ts": [process.execPath, "--import", "tsx"] },
+  interpreters: { ".ts": [process.execPath, "loaders/start.mjs"] },
 };

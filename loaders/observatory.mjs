@@ -13,8 +13,7 @@ if (hereMajor < major || (hereMajor === major && hereMinor < minor)) {
   );
   process.exitCode = 2;
 } else {
-  const { register } = await import("tsx/esm/api");
-  register();
-  const { main } = await import("./cli/main.ts");
+  const { load } = await import("./compiled.mjs");
+  const { main } = await load("loaders/cli/main.ts");
   await main(process.argv);
 }

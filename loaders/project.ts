@@ -1,9 +1,15 @@
 /** Where things lie. Every path below is absolute, so that commands work from any folder. */
-import { basename, join, relative, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pulledModel } from "./hub/cache.js";
 
-export const root = fileURLToPath(new URL("..", import.meta.url));
+/** The nearest folder that is a package: this module may lie in a translation or a bundle of our code. */
+export const root = packageOf(dirname(fileURLToPath(import.meta.url)));
+
+function packageOf(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? join(folder, "/") : packageOf(dirname(folder));
+}
 
 export const dataFolder = join(root, "data");
 export const resultsFolder = join(dataFolder, "results");

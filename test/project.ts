@@ -34,10 +34,10 @@ export class Running {
   #stdout = "";
   #stderr = "";
 
-  constructor(script: string, args: readonly string[], cwd: string, nodeOptions: readonly string[] = []) {
+  constructor(script: string, args: readonly string[], cwd: string) {
     // A test runner that a test starts is not this one: it counts nothing.
     const env = { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined, OBSERVATORY_FULL: undefined };
-    const child = spawn(process.execPath, [...nodeOptions, script, ...args], {
+    const child = spawn(process.execPath, [script, ...args], {
       cwd,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],

@@ -96,7 +96,7 @@ type Result<K extends keyof Measures> = Awaited<ReturnType<Measures[K]>>;
 /** Measures in a fresh process, so that no other measure's memory counts. */
 function measured<K extends keyof Measures>(name: K, argument: Parameters<Measures[K]>[0]): Promise<Result<K>> {
   return new Promise((resolve, reject) => {
-    const child = forkModule(import.meta.resolve("./measure.ts"), "inherit");
+    const child = forkModule("loaders/bench/measure.ts", "inherit");
     child.send([name, argument]);
     child.once("message", (result) => resolve(result as Result<K>));
     child.once("error", reject);

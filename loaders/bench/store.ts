@@ -108,7 +108,7 @@ async function command(...args: readonly string[]): Promise<void> {
 }
 
 async function computeBare(job: Job): Promise<void> {
-  const child = forkModule(import.meta.resolve("./bare.ts"), "inherit");
+  const child = forkModule("loaders/bench/bare.ts", "inherit");
   child.send(job);
   const [code] = await once(child, "exit");
   if (code !== 0) throw new Error(`computing ${job.experiment} ended with code ${code}`);

@@ -1,10 +1,13 @@
 /** The experiments are the files of this folder: adding one is adding a file that exports it under its file's name. */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { extname, join } from "node:path";
 import type { Experiment } from "../experiment.js";
+import { root } from "../project.js";
 
-const folder = fileURLToPath(new URL(".", import.meta.url));
+const folder = join(root, "loaders/experiments");
+
+/** Of this module and those beside it: they may be translated. */
+const extension = extname(import.meta.url);
 
 export async function experimentIds(): Promise<string[]> {
   const files = await readdir(folder, { withFileTypes: true });
@@ -16,7 +19,7 @@ export async function experimentIds(): Promise<string[]> {
 
 /** Loads one experiment's module and no other, so that a broken one stops only itself. */
 export async function loadExperiment(id: string): Promise<Experiment> {
-  const module: Readonly<Record<string, unknown>> = await import(pathToFileURL(join(folder, `${id}.ts`)).href);
+  const module: Readonly<Record<string, unknown>> = await import(new URL(id + extension, import.meta.url).href);
   const found = Object.values(module).find((value) => isExperiment(value) && value.id === id);
   if (!found) throw new Error(`loaders/experiments/${id}.ts exports no experiment with the id ${id}`);
   return found as Experiment;

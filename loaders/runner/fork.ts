@@ -1,18 +1,22 @@
 /** Our own TypeScript modules as processes of their own, which end when this one does. */
 import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { root } from "../project.js";
 import { errorCode } from "../store/system.js";
 
+/** What `node` runs our modules with. */
+export const starter = join(root, "loaders/start.mjs");
+
+/** @param name the module's path from the root */
 export function forkModule(
   name: string,
   stdio: "pipe" | "inherit",
   { env = {}, detached = false }: { readonly env?: NodeJS.ProcessEnv; readonly detached?: boolean } = {},
 ): ChildProcess {
-  return fork(fileURLToPath(new URL(name, import.meta.url)), {
+  return fork(starter, [name], {
     cwd: root,
     env: { ...process.env, ...env },
-    execArgv: ["--import", import.meta.resolve("tsx")],
+    execArgv: [],
     stdio: ["ignore", stdio, stdio, "ipc"],
     detached,
   });

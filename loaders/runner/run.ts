@@ -74,7 +74,7 @@ async function runJob(job: Job, gpus: readonly string[], capacity: Capacity, opt
   onEvent(job, { type: "started" });
   // A group of its own, so that what an experiment starts ends with it. It leads no life of its own: see worker.ts.
   const env = gpus.some(Boolean) ? { CUDA_VISIBLE_DEVICES: gpus.join(",") } : {};
-  const child = forkModule("./worker.ts", "pipe", { env, detached: true });
+  const child = forkModule("loaders/runner/worker.ts", "pipe", { env, detached: true });
   child.on("error", () => {}); // `ended` tells of it
   atWork.add(child);
   child.once("exit", () => {

@@ -14,6 +14,7 @@ import { root } from "../project.js";
 import type { Failure } from "../store/failures.js";
 import { openResult } from "../store/result.js";
 import { absent, errorCode } from "../store/system.js";
+import { starter } from "./fork.js";
 import type { Job } from "./job.js";
 import type { Outcome, RunEvent, RunOptions } from "./run.js";
 
@@ -105,12 +106,7 @@ async function submit(
     groups.set(needs, [...(groups.get(needs) ?? []), i]);
   }
   const script = join(place, "task.sh");
-  const command = [
-    process.execPath,
-    "--import",
-    import.meta.resolve("tsx"),
-    join(root, "loaders/runner/slurm-task.ts"),
-  ];
+  const command = [process.execPath, starter, join(root, "loaders/runner/slurm-task.ts")];
   await writeFile(script, `#!/bin/sh\nexec ${[...command, place].map(quoted).join(" ")}\n`);
   for (const numbers of groups.values()) {
     const { cores, memory, gpus } = tasks.get(numbers[0])!.job.resources;

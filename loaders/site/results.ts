@@ -206,7 +206,7 @@ function hasChanged(now: Plan, before: Plan | undefined): boolean {
 
 /** Plans in a process of its own, which reads the code as it is now. */
 async function planApart(order: PlanOrder): Promise<readonly Plan[]> {
-  const child = forkModule("./planner.ts", "inherit");
+  const child = forkModule("loaders/runner/planner.ts", "inherit");
   child.send(order);
   const replied = once(child, "message").then(([reply]: PlanReply[]) => reply);
   const ended = once(child, "exit").then((): never => {

@@ -225,10 +225,9 @@ test.runIf(full)("another model's results are shown as such", async () => {
 });
 
 describe("the data loader, run by Framework alone", () => {
+  const loader = "loaders/[experiment]/[table].arrow.ts";
   const load = (...args: readonly string[]) =>
-    spawnSync(process.execPath, ["--import", "tsx", "loaders/[experiment]/[table].arrow.ts", ...args], {
-      cwd: project.root,
-    });
+    spawnSync(process.execPath, ["loaders/start.mjs", loader, ...args], { cwd: project.root });
 
   test("writes a table and nothing else", async () => {
     expect(await project.run("build")).toMatchObject({ code: 0 });
@@ -253,14 +252,11 @@ describe("the data loader, run by Framework alone", () => {
   test("writes nothing when it is interrupted", async () => {
     const slow = (text: string) => text.replace("pause: 0", "pause: 500");
     await project.with("loaders/experiments/counts.ts", slow, async () => {
-      const args = ["--experiment=counts", "--table=squares"];
-      const loader = new Running(project.path("loaders/[experiment]/[table].arrow.ts"), args, project.root, [
-        "--import",
-        "tsx",
-      ]);
-      await loader.until(/counts +━/);
-      loader.killGroup("SIGINT");
-      expect(await loader.finished).toMatchObject({ code: 130, stdout: "" });
+      const args = [loader, "--experiment=counts", "--table=squares"];
+      const loading = new Running(project.path("loaders/start.mjs"), args, project.root);
+      await loading.until(/counts +━/);
+      loading.killGroup("SIGINT");
+      expect(await loading.finished).toMatchObject({ code: 130, stdout: "" });
       await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
     });
   });

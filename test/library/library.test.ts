@@ -15,7 +15,7 @@ const run = promisify(execFile);
 let consumer: string;
 
 beforeAll(async () => {
-  await run(process.execPath, ["--import", "tsx", "loaders/build-library.ts"], { cwd: checkout });
+  await run(process.execPath, ["loaders/start.mjs", "loaders/build-library.ts"], { cwd: checkout });
   consumer = await mkdtemp(join(tmpdir(), "observatory-consumer-"));
   await writeFile(join(consumer, "package.json"), JSON.stringify({ name: "consumer", type: "module" }));
   await run("mkdir", ["node_modules"], { cwd: consumer });
