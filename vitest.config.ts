@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { full } from "./test/full.js";
@@ -8,7 +9,7 @@ const pool = "forks";
 /** Long files first and short ones last, so that no core is idle at the end; browser tests have a site to wait for. */
 const order = ["fault", "kernels", "golden", "cli", "browser", "unit"];
 
-/** Keeps a lane at work for nearly half of the whole time: it begins as soon as the site is likely to be there. */
+/** Keeps a lane at work for half of the whole time: it begins as soon as the site is likely to be there. */
 const longest = "/test/browser/pages.test.ts";
 
 class Sequencer extends BaseSequencer {
@@ -21,7 +22,7 @@ class Sequencer extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    maxWorkers: 4, // on two cores: much of the time of commands and browsers is waiting
+    maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)), // commands wait, while browsers use two cores each
     sequence: { sequencer: Sequencer },
     reporters: ["default", ...(full ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
     projects: [

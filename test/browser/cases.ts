@@ -47,13 +47,13 @@ export interface Case {
   readonly gpu: (typeof gpus)[number];
 }
 
-/** The page at this width, so that every pair of conditions is among the cases of the covered pages. */
+/** The page at this width: every pair of conditions is among the cases of the covered pages; desk and phone differ in theme. */
 export function caseOf(page: string, width: Case["width"]): Case {
   const [p, w] = [pages.indexOf(page), widths.indexOf(width)];
   return {
     page,
     width,
-    scheme: schemes[(p + w) % 2],
+    scheme: schemes[(p + Math.sign(w)) % 2],
     place: places[(p + 2 * w + Math.floor(p / 3)) % 3],
     gpu: gpus[(Math.floor(p / 2) + w) % 2],
   };

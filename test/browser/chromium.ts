@@ -5,8 +5,11 @@ import type { Browser } from "playwright-core";
 import { findChromium, launchChromium as launch } from "../../loaders/bench/chromium.js";
 import type { Case } from "./cases.js";
 
-/** Pages of one site share a process, and nothing is compiled twice: most of a visit's time was optimizing what ends. */
-const frugal = ["--process-per-site", "--js-flags=--liftoff-only --no-turbofan --no-maglev"];
+/**
+ * Pages of one site share a process, nothing is compiled twice (most of a visit's time was optimizing what ends), and
+ * garbage is collected by one thread, because the others of the machine have their own tests.
+ */
+const frugal = ["--process-per-site", "--js-flags=--liftoff-only --no-turbofan --no-maglev --single-threaded-gc"];
 
 const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
-import { caseOf, pages } from "./cases.js";
+import { caseOf, covered, pages } from "./cases.js";
 import { Browsers } from "./chromium.js";
 import { charts, marks, move, overflow, screenshot, settled, type Visit, violations, visitCase } from "./visit.js";
 
@@ -46,9 +46,14 @@ describe.each(pages)("/%s", (path) => {
     expect(text.match(/.{0,80}(\bNaN\b|∞|undefined|\[object|Invalid Date).{0,20}/g) ?? []).toEqual([]);
   });
 
-  test("axe finds no fault in light or dark", async () => {
+  test("axe finds no fault", async () => {
     await screenshot(desk.page, `${name}-1440-${one.scheme}`);
     expect(await violations(desk.page)).toEqual([]);
+  });
+
+  // Every day axe sees a covered page in the other theme on a phone.
+  const isSeenOnPhone = covered.some((page) => page === path && page !== "");
+  test.skipIf(isSeenOnPhone && !full)("another theme draws its charts anew, and axe finds no fault", async () => {
     const before = await charts(desk.page);
     await desk.page.emulateMedia({ colorScheme: other });
     await expect.poll(() => charts(desk.page), { timeout: 30_000 }).not.toEqual(before);

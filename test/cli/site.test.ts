@@ -225,7 +225,7 @@ test.runIf(full)("another model's results are shown as such", async () => {
 });
 
 describe("the data loader, run by Framework alone", () => {
-  const loader = "loaders/[experiment]/[table].arrow.ts";
+  const loader = "src/data/[experiment]/[table].arrow.ts";
   const load = (...args: readonly string[]) =>
     spawnSync(process.execPath, ["loaders/start.mjs", loader, ...args], { cwd: project.root });
 
