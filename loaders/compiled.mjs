@@ -12,6 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const cache = join(root, ".code");
 const rooms = ["engine", "loaders"];
+const config = "observablehq.config.ts"; // of the site, where there is one
 
 const hour = 3_600_000; // ms
 const kept = 24 * hour; // since it was last in use
@@ -37,12 +38,8 @@ const outputOf = (name) => name.replace(/\.ts$/, ".js");
 
 /** The folder that holds all modules, translated. */
 async function translation() {
-  const sources = new Map(
-    rooms
-      .flatMap(modules)
-      .sort()
-      .map((name) => [name, readFileSync(join(root, name), "utf8")]),
-  );
+  const names = [...rooms.flatMap(modules).sort(), ...(existsSync(join(root, config)) ? [config] : [])];
+  const sources = new Map(names.map((name) => [name, readFileSync(join(root, name), "utf8")]));
   const hash = createHash("sha256");
   for (const name of ["package.json", "loaders/compiled.mjs"]) hash.update(readFileSync(join(root, name)));
   for (const [name, source] of sources) hash.update(`\0${name}\0${source}`);

@@ -1,13 +1,14 @@
 /** The published site: built into a staging folder, checked, and only then put in the place of the last good one. */
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
 import { UserError } from "../../engine/errors.js";
 import { cacheCatalogue, fillPages } from "../catalogue/pages.js";
 import { experimentIds } from "../experiments/index.js";
 import { messages } from "../messages.js";
 import { meter } from "../meter.js";
-import { projectPath, siteCache, siteConfig, siteOutput, siteStaging, workFolder } from "../project.js";
+import { projectPath, siteCache, siteOutput, siteStaging, workFolder } from "../project.js";
 import { fulfil } from "../runner/fulfil.js";
 import { type Plan, planFor } from "../runner/plan.js";
 import { withLock } from "../store/lock.js";
@@ -26,6 +27,9 @@ import { publish, restoreLast } from "./publish.js";
 import { writeSearchIndex } from "./search.js";
 
 const staging = join(siteStaging, "next");
+
+/** Translated where this module is. */
+const configuration = fileURLToPath(new URL(`../../observablehq.config${extname(import.meta.url)}`, import.meta.url));
 
 export interface BuildOptions {
   readonly model?: string;
@@ -67,7 +71,7 @@ async function render(debug: boolean, signal: AbortSignal): Promise<void> {
   await prepareFramework(debug);
   const { readConfig } = await import("@observablehq/framework/dist/config.js");
   const { build, FileBuildEffects } = await import("@observablehq/framework/dist/build.js");
-  const config = await readConfig(siteConfig);
+  const config = await readConfig(configuration);
   config.output = staging;
   const logger = { log: console.log, warn: console.warn, error: say };
   let steps = 0;

@@ -1,7 +1,6 @@
 /** Observable Framework as a library, kept quiet and off the network. */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { register } from "tsx/esm/api";
 import { root } from "../project.js";
 
 /**
@@ -10,7 +9,6 @@ import { root } from "../project.js";
  */
 export async function prepareFramework(debug: boolean): Promise<void> {
   process.chdir(root);
-  register(); // for its configuration, which is TypeScript
   await forgetTelemetry();
   shareWindow();
   if (debug) return;

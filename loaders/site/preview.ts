@@ -2,6 +2,7 @@
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
+import { register } from "tsx/esm/api";
 import { fillPages } from "../catalogue/pages.js";
 import { modelFolder } from "../hub/cache.js";
 import { messages } from "../messages.js";
@@ -26,6 +27,7 @@ export interface PreviewOptions {
 export async function preview({ host, port, model, isolate }: PreviewOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
   const folder = model && resolve(await modelFolder(model));
+  register(); // Framework reads its configuration, which is TypeScript, again when it has changed
   await prepareFramework(debug);
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
