@@ -79,7 +79,7 @@ async function translate(sources, folder) {
   try {
     for (const [name, code] of outputs) {
       mkdirSync(dirname(join(draft, name)), { recursive: true });
-      writeFileSync(join(draft, name), code);
+      writeFileSync(join(draft, name), code, { flush: true }); // or a power cut could leave a folder of empty files
     }
     renameSync(draft, folder);
   } catch (error) {
