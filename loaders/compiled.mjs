@@ -9,7 +9,7 @@ import { utimes } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+export const root = fileURLToPath(new URL("..", import.meta.url));
 const cache = join(root, ".code");
 const rooms = ["engine", "loaders"];
 const config = "observablehq.config.ts"; // of the site, where there is one
