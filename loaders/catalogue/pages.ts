@@ -1,7 +1,8 @@
 /** The pages of all papers, put into Framework's cache at once: run one by one, their loader would take minutes. */
-import { rm, utimes } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { siteCache } from "../project.js";
+import { cacheData } from "../site/cache.js";
 import type { Result } from "../store/result.js";
 import { writeFlushed } from "../store/system.js";
 import { paperPage } from "./page.js";
@@ -27,8 +28,5 @@ export async function fillPages(): Promise<void> {
 
 /** The table behind the page of all papers, dated so that equal results make equal pages. */
 export async function cacheCatalogue(results: readonly Result[]): Promise<void> {
-  const file = join(siteCache, "data/catalogue.arrow");
-  await writeFlushed(file, await servedCatalogue(results));
-  const date = new Date(newest(results));
-  await utimes(file, date, date);
+  await cacheData("catalogue.arrow", await servedCatalogue(results), new Date(newest(results)));
 }

@@ -1,4 +1,4 @@
 /** The bundled model's description, for a preview; a build writes it itself. */
-import { modelDescription } from "./parts.js";
+import { modelDescription, readWeights } from "./parts.js";
 
-process.stdout.write(await modelDescription());
+process.stdout.write(await modelDescription(await readWeights()));

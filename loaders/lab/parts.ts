@@ -10,20 +10,22 @@ export const partNumbers = [1, 2, 3, 4, 5, 6, 7, 8] as const;
 const weights = "model.safetensors";
 const texts = ["config.json", "tokenizer.json", "tokenizer_config.json"];
 
-/** Part `number` of the weights, as they lie in the checkpoint: in half precision. */
-export async function weightsPart(number: number): Promise<Uint8Array> {
-  const bytes = await readFile(join(bundledModel, weights));
+/** The weights as they lie in the checkpoint: in half precision. */
+export function readWeights(): Promise<Uint8Array> {
+  return readFile(join(bundledModel, weights));
+}
+
+export function weightsPart(bytes: Uint8Array, number: number): Uint8Array {
   const edge = (part: number) => Math.round((part / partNumbers.length) * bytes.length);
   return bytes.subarray(edge(number - 1), edge(number));
 }
 
 /** What a page has to know before it loads the parts: components/lab/delivery.ts has the type. */
-export async function modelDescription(): Promise<string> {
-  const bytes = await readFile(join(bundledModel, weights));
+export async function modelDescription(bytes: Uint8Array): Promise<string> {
   const files = await Promise.all(
     texts.map(async (file) => [file, await readFile(join(bundledModel, file), "utf8")] as const),
   );
-  const parts = await Promise.all(partNumbers.map(weightsPart));
+  const parts = partNumbers.map((number) => weightsPart(bytes, number));
   return JSON.stringify({
     name: basename(bundledModel),
     files: Object.fromEntries(files),

@@ -22,6 +22,16 @@ export interface Published {
   readonly stale?: string;
 }
 
+/**
+ * Puts a file where Framework has outputs of data loaders, dated so that equal data make equal pages: it writes the dates
+ * of files into them.
+ */
+export async function cacheData(name: string, bytes: Uint8Array, date = new Date(0)): Promise<void> {
+  const file = join(cache, name);
+  await writeFlushed(file, bytes);
+  await utimes(file, date, date);
+}
+
 /** A table as pages get it: with the whole passport in its schema, and in it whether the result is stale. */
 export async function servedTable({ result, stale }: Published, name: string): Promise<Uint8Array> {
   const bytes = await result.table(name);
@@ -29,16 +39,14 @@ export async function servedTable({ result, stale }: Published, name: string): P
   return withMetadata(bytes, new Map([["passport", JSON.stringify({ ...result.passport, stale })]]));
 }
 
-/** Every table of these results and no other, dated so that equal results make equal pages. */
+/** Every table of these results and nothing else. */
 export async function fillCache(results: readonly Published[]): Promise<void> {
   await rm(cache, { recursive: true, force: true });
   for (const published of results) {
     const { result } = published;
     const date = new Date(result.passport.date);
     for (const name of Object.keys(result.passport.tables)) {
-      const file = join(cache, result.passport.experiment, `${name}.arrow`);
-      await writeFlushed(file, await servedTable(published, name));
-      await utimes(file, date, date);
+      await cacheData(`${result.passport.experiment}/${name}.arrow`, await servedTable(published, name), date);
     }
   }
 }

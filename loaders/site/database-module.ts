@@ -1,12 +1,12 @@
 /** DuckDB's WebAssembly module, compressed, so that it is small enough for every static host; the page inflates it. */
-import { readFile, utimes } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import { siteCache, workFolder } from "../project.js";
+import { workFolder } from "../project.js";
 import { sha256 } from "../store/hash.js";
-import { absent, replaceFile, writeFlushed } from "../store/system.js";
+import { absent, replaceFile } from "../store/system.js";
 
 /** Compressing takes longer than reading: it is done once for each content of the module. */
 export async function databaseModule(): Promise<Uint8Array> {
@@ -18,11 +18,4 @@ export async function databaseModule(): Promise<Uint8Array> {
   const compressed = await promisify(gzip)(wasm, { level: 9 });
   await replaceFile(kept, compressed);
   return compressed;
-}
-
-/** Dated so that equal modules make equal pages: Framework writes the dates of files into them. */
-export async function cacheDatabaseModule(): Promise<void> {
-  const file = join(siteCache, "data/duckdb.wasm.gzip");
-  await writeFlushed(file, await databaseModule());
-  await utimes(file, 0, 0);
 }

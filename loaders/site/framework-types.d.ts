@@ -5,9 +5,16 @@ interface FrameworkConfig {
   readonly pages: readonly { readonly name: string; readonly path: string }[];
   /** "/index", "/entropy" … */
   paths(): AsyncIterable<string>;
-  readonly loaders: {
-    loadPage(path: string, options: FrameworkConfig & { path: string }): Promise<{ readonly body: string }>;
-  };
+  readonly loaders: FrameworkLoaders;
+}
+
+interface FrameworkLoaders {
+  loadPage(path: string, options: FrameworkConfig & { path: string }): Promise<{ readonly body: string }>;
+  find(path: string): unknown;
+  getSourceFileHash(path: string): string;
+  getModuleHash(path: string): string;
+  getLocalModuleHash(path: string): Promise<string>;
+  resolveImportPath(path: string): string;
 }
 
 declare module "@observablehq/framework/dist/config.js" {

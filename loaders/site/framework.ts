@@ -42,3 +42,18 @@ function shareWindow(): void {
     }
   };
 }
+
+const lookUps = ["find", "getSourceFileHash", "getModuleHash", "getLocalModuleHash", "resolveImportPath"] as const;
+
+/** For every page Framework looks for the same files and hashes the same modules; for a build each is looked at once. */
+export function rememberLookUps(loaders: FrameworkLoaders): void {
+  for (const name of lookUps) {
+    const look = loaders[name].bind(loaders);
+    const known = new Map<string, unknown>();
+    const lookOnce = (path: string) => {
+      if (!known.has(path)) known.set(path, look(path));
+      return known.get(path);
+    };
+    Object.assign(loaders, { [name]: lookOnce });
+  }
+}

@@ -11,6 +11,7 @@ import { Store } from "../store/store.js";
 import { say, untilInterrupted } from "../terminal.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
+import { cacheLibraries } from "./libraries.js";
 import { PreviewResults } from "./results.js";
 import { searchIndexOfSources } from "./search.js";
 import { addIsolation, isOwnRequest, listen, serveUntil } from "./server.js";
@@ -29,6 +30,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
   const folder = model && resolve(await modelFolder(model));
   register(); // Framework reads its configuration, which is TypeScript, again when it has changed
   await prepareFramework(debug);
+  await cacheLibraries();
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
   await fillPages();

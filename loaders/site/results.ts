@@ -47,6 +47,8 @@ interface Entry {
   readonly line: Line;
   readonly log: string[];
   result?: Promise<Result>;
+  /** Whether the result is asked for and not there. */
+  isPending: boolean;
   failed?: { readonly time: number; readonly message: string };
 }
 
@@ -85,7 +87,13 @@ export class PreviewResults {
   }
 
   #add(plan: Plan): void {
-    this.#entries.set(plan.experiment, { plan, outdated: new AbortController(), line: queued(), log: [] });
+    this.#entries.set(plan.experiment, {
+      plan,
+      outdated: new AbortController(),
+      line: queued(),
+      log: [],
+      isPending: false,
+    });
   }
 
   /**
@@ -108,8 +116,7 @@ export class PreviewResults {
 
   /** How far the computation of a result is. */
   progress(experiment: string): Progress {
-    const { plan, line, log, result, failed } = this.#entry(experiment);
-    const isPending = result && !plan.fresh && line.state !== "done";
+    const { line, log, isPending, failed } = this.#entry(experiment);
     return {
       state: failed ? "failed" : isPending ? "computing" : "ready",
       done: line.done,
@@ -134,13 +141,19 @@ export class PreviewResults {
 
   #begin(entry: Entry): Promise<Result> {
     const { experiment } = entry.plan;
-    const result = this.#resultOf(entry).catch((error) => {
+    const fail = (error: unknown) => {
       const why = error instanceof Error ? error.message : String(error);
       const outdated = entry.outdated.signal.aborted;
       const message = messages.noResult(experiment, outdated ? messages.changedMeanwhile(experiment) : why);
       entry.failed = { time: Date.now(), message };
       throw new Error(message);
-    });
+    };
+    entry.isPending = true;
+    const result = this.#resultOf(entry)
+      .catch(fail)
+      .finally(() => {
+        entry.isPending = false;
+      });
     result.catch(() => undefined); // whoever asks next is told
     return result;
   }

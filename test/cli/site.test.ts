@@ -1,6 +1,6 @@
-/** The site, built and previewed, on a project of its own with one page. */
+/** The site, built and previewed, on a project of its own with two pages that have data. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, renameSync } from "node:fs";
+import { cpSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
@@ -21,7 +21,12 @@ display(await FileAttachment("data/weights/norms.arrow").arrayBuffer());
 `;
 
 const project = new Project();
-beforeAll(() => project.addSite(page));
+beforeAll(() => {
+  project.addSite(page);
+  project.write("src/benchmarks.md", '# Benchmarks\n\n```js\nFileAttachment("data/benchmarks.arrow").href\n```\n');
+  const measured = "data/benchmarks/gpu.json";
+  project.write(measured, readFileSync(measured, "utf8"));
+});
 afterAll(() => project.remove());
 
 const site = () => project.site();
@@ -53,10 +58,11 @@ describe("a build", () => {
     expect(files.get("index.html")?.toString()).toMatch(/<html lang="en">/);
     const data = [...files.keys()].filter((file) => file.endsWith(".arrow"));
     expect(data).toEqual([
+      expect.stringMatching(/^_file\/data\/benchmarks\.[0-9a-f]{8}\.arrow$/),
       expect.stringMatching(/^_file\/data\/counts\/squares\.[0-9a-f]{8}\.arrow$/),
       expect.stringMatching(/^_file\/data\/weights\/norms\.[0-9a-f]{8}\.arrow$/),
     ]);
-    const { schema, numRows } = tableFromIPC(files.get(data[0]));
+    const { schema, numRows } = tableFromIPC(attached("squares"));
     expect(numRows).toBe(20);
     expect(JSON.parse(schema.metadata.get("passport") ?? "")).toMatchObject({
       experiment: "counts",

@@ -9,6 +9,7 @@ import { NodeDatabase } from "./database.js";
 import type { FORMATS } from "./formats.js";
 import { notebook } from "./ipynb.js";
 import { markdownOf } from "./markdown.js";
+import { PageMemory } from "./memory.js";
 import { type PageContent, readPage } from "./page.js";
 
 /** Whether a page has charts, and a Markdown of its own. */
@@ -29,9 +30,15 @@ const sourceOf = (page: string) => join(siteSource, `${nameOf(page)}.md`);
 /** What each of these pages shows. @throws {Error} where one cannot be read, with its name */
 export async function readPages(site: string, pages: readonly string[]): Promise<ReadonlyMap<string, PageContent>> {
   if (pages.length === 0) return new Map();
-  const db = await NodeDatabase.open();
+  const memory = await PageMemory.open(site);
+  let db: NodeDatabase | undefined; // takes a second to start
+  const read = async (page: string) => {
+    db ??= await NodeDatabase.open();
+    return readPage(site, page, db);
+  };
   const contents = new Map<string, PageContent>();
-  for (const page of pages) contents.set(page, await named(page, () => readPage(site, page, db)));
+  for (const page of pages) contents.set(page, await named(page, () => memory.content(page, () => read(page))));
+  await memory.forgetOthers();
   return contents;
 }
 
