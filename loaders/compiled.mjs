@@ -4,9 +4,19 @@
  * Plain JavaScript, as everything is that runs before it.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { utimes } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
@@ -40,11 +50,12 @@ const outputOf = (name) => name.replace(/\.ts$/, ".js");
 async function translation() {
   const names = [...rooms.flatMap(modules).sort(), ...(existsSync(join(root, config)) ? [config] : [])];
   const sources = new Map(names.map((name) => [name, readFileSync(join(root, name), "utf8")]));
-  const hash = createHash("sha256");
-  for (const name of ["package.json", "loaders/compiled.mjs"]) hash.update(readFileSync(join(root, name)));
-  for (const [name, source] of sources) hash.update(`\0${name}\0${source}`);
-  const folder = join(cache, hash.digest("hex").slice(0, 32));
-  if (!existsSync(folder)) await translate(sources, folder);
+  const settings = hash(
+    ...["package.json", "loaders/compiled.mjs"].map((name) => readFileSync(join(root, name), "utf8")),
+  );
+  const hashes = Object.fromEntries([...sources].map(([name, source]) => [name, hash(settings, name, source)]));
+  const folder = join(cache, hash(...Object.values(hashes)));
+  if (!existsSync(folder)) await translate(sources, hashes, folder);
   keep(folder);
   return folder;
 }
@@ -54,33 +65,26 @@ function modules(room) {
   return files.filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts")).map((file) => join(room, file));
 }
 
-/** Several processes may do this at once: the first that is ready is taken. */
-async function translate(sources, folder) {
-  const { transform } = await import("esbuild");
-  const translated = [...sources].map(async ([name, source]) => {
-    const options = {
-      loader: "ts",
-      format: "esm",
-      target: "node20",
-      sourcefile: join(root, name),
-      sourcemap: "inline",
-      sourcesContent: false,
-      logLevel: "silent",
-      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
-    };
-    const code = await transform(source, options).then(
-      ({ code }) => code,
-      (error) => failing(error, source),
-    );
-    return [outputOf(name), code];
-  });
-  const outputs = await Promise.all(translated);
+function hash(...texts) {
+  return createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 32);
+}
+
+/** In a translation, the hashes of what its modules were made from. */
+const made = "made.json";
+
+/** Several processes may do this at once: the first that is ready is taken. What has not changed is the last one's. */
+async function translate(sources, hashes, folder) {
+  const last = lastTranslation();
+  const isKnown = (name) => last?.hashes[name] === hashes[name];
+  const changed = [...sources].filter(([name]) => !isKnown(name));
+  const outputs = await Promise.all(changed.map(async ([name, source]) => [name, await translated(name, source)]));
   const draft = `${folder}.${randomUUID()}`;
   try {
-    for (const [name, code] of outputs) {
-      mkdirSync(dirname(join(draft, name)), { recursive: true });
-      writeFileSync(join(draft, name), code, { flush: true }); // or a power cut could leave a folder of empty files
-    }
+    for (const room of new Set([...sources.keys()].map(dirname))) mkdirSync(join(draft, room), { recursive: true });
+    for (const [name, code] of outputs) write(join(draft, outputOf(name)), code);
+    for (const name of [...sources.keys()].filter(isKnown))
+      take(join(last.folder, outputOf(name)), join(draft, outputOf(name)));
+    write(join(draft, made), JSON.stringify(hashes));
     renameSync(draft, folder);
   } catch (error) {
     rmSync(draft, { recursive: true, force: true });
@@ -89,8 +93,51 @@ async function translate(sources, folder) {
   tidy();
 }
 
+/** The translation that was in use last, if there is one. */
+function lastTranslation() {
+  const folders = existsSync(cache) ? readdirSync(cache).map((name) => join(cache, name)) : [];
+  const dated = folders
+    .filter((folder) => existsSync(join(folder, made)))
+    .map((folder) => ({ folder, date: statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0 }));
+  const [{ folder } = {}] = dated.sort((a, b) => b.date - a.date);
+  return folder && { folder, hashes: JSON.parse(readFileSync(join(folder, made), "utf8")) };
+}
+
+async function translated(name, source) {
+  const { transform } = await import("esbuild");
+  const path = relative(join(cache, "translation", dirname(name)), join(root, name));
+  const options = {
+    loader: "ts",
+    format: "esm",
+    target: "node20",
+    sourcefile: path,
+    sourcemap: "inline",
+    sourcesContent: false,
+    logLevel: "silent",
+    tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+  };
+  return transform(source, options).then(
+    ({ code }) => code,
+    ({ message }) => failing(message.replaceAll(path, name), source),
+  );
+}
+
+/** Flushed, or a power cut could leave a folder of empty files. */
+function write(file, content) {
+  writeFileSync(file, content, { flush: true });
+}
+
+/** Both names are the same file, where the file system can do that. */
+function take(from, to) {
+  try {
+    linkSync(from, to);
+  } catch {
+    write(to, readFileSync(from));
+  }
+}
+
 /** A module that cannot be translated says why to those that import it, and stops no other. */
-function failing({ message }, source) {
+function failing(message, source) {
   const names = [...source.matchAll(/^export (?:async )?(?:const|let|class|function\*?) (\w+)/gm)].map(
     ([, name]) => name,
   );

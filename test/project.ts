@@ -3,6 +3,7 @@
  * lies inside the checkout, so that packages are found as they are in a real one.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
   cpSync,
@@ -11,6 +12,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -79,8 +81,11 @@ export class Running {
 
 export class Project {
   readonly root: string;
+  /** Where the knowledge of an earlier project with the same code is, or that of this one will be. */
+  readonly #known: string;
 
-  constructor() {
+  /** A project that is new knows nothing of what others with the same code have found out. */
+  constructor({ isNew = false } = {}) {
     mkdirSync(join(checkout, ".observatory/tests"), { recursive: true });
     this.root = mkdtempSync(join(checkout, ".observatory/tests/project-"));
     for (const file of ["package.json", "package-lock.json", "tsconfig.json"])
@@ -102,6 +107,16 @@ export class Project {
     for (const file of ["tokenizer.json", "tokenizer_config.json"])
       cpSync(join(checkout, "data/models/observatory-8m", file), join(model, file));
     cpSync(join(checkout, "data/prompts/texts.jsonl"), this.path("data/prompts/texts.jsonl"));
+    this.#known = join(this.root, "..", `known-${this.#hash()}`);
+    if (!isNew && existsSync(this.#known)) cpSync(this.#known, this.root, { recursive: true });
+  }
+
+  #hash(): string {
+    const hash = createHash("sha256").update(readFileSync(this.path("package-lock.json")));
+    for (const room of ["engine", "loaders"])
+      for (const entry of readdirSync(this.path(room), { recursive: true, withFileTypes: true }))
+        if (entry.isFile()) hash.update(entry.name).update(readFileSync(join(entry.parentPath, entry.name)));
+    return hash.digest("hex").slice(0, 16);
   }
 
   /** Adds a site of this home page, with our components or without any. */
@@ -170,7 +185,26 @@ export class Project {
   }
 
   remove(): void {
+    if (!existsSync(this.#known)) this.#keepKnowledge();
     rmSync(this.root, { recursive: true, force: true });
+  }
+
+  /** What commands have found out about our code, and check before they use it: seconds of each project's time. */
+  #keepKnowledge(): void {
+    const draft = this.path("knowledge");
+    const translations = existsSync(this.path(".code")) ? readdirSync(this.path(".code")) : [];
+    const names = [
+      ...translations.slice(0, 1).map((name) => `.code/${name}`),
+      ".observatory/code",
+      ".observatory/packages",
+    ];
+    for (const name of names.filter((name) => existsSync(this.path(name)))) {
+      mkdirSync(join(draft, name, ".."), { recursive: true });
+      renameSync(this.path(name), join(draft, name));
+    }
+    try {
+      renameSync(draft, this.#known);
+    } catch {} // there was none, or another project was first
   }
 }
 

@@ -52,8 +52,7 @@ describe.each(pages)("/%s", (path) => {
   });
 
   // Every day axe sees covered pages in the other theme on a phone; the first of them changes its theme for all.
-  const isLeftToPhone = covered.slice(1).some((page) => page === path);
-  test.skipIf(isLeftToPhone && !full)("another theme draws its charts anew, and axe finds no fault", async () => {
+  test.runIf(full || path === covered[0])("another theme draws its charts anew, and axe finds no fault", async () => {
     const before = await charts(desk.page);
     await desk.page.emulateMedia({ colorScheme: other });
     await expect.poll(() => charts(desk.page), { timeout: 30_000 }).not.toEqual(before);
@@ -65,7 +64,7 @@ describe.each(pages)("/%s", (path) => {
 
   test("controls change charts", async () => {
     const controls = await desk.page.locator("main .control").all();
-    for (const control of full ? controls : controls.slice(0, 5)) {
+    for (const control of full ? controls : controls.slice(0, 3)) {
       const label = (await control.locator("label, legend").first().textContent()) ?? "";
       const before = await charts(desk.page);
       await move(control);

@@ -1,11 +1,11 @@
 /** Our code as commands run it: translated once, and never older than what the sources say. */
-import { readdirSync, utimesSync } from "node:fs";
+import { appendFileSync, readdirSync, utimesSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project } from "../project.js";
 
 let project: Project;
 beforeAll(() => {
-  project = new Project();
+  project = new Project({ isNew: true });
 });
 afterAll(() => project.remove());
 
@@ -21,9 +21,12 @@ test("commands that start together translate it, and keep one translation", asyn
 test("a change counts from the next command on, and what has been out of use for a day goes", async () => {
   const [first] = translations();
   const changed = (word: string) => (text: string) => text.replace("Attention experiments", word);
+  const other = "loaders/meter.js"; // has not changed, and is not translated again
+  appendFileSync(project.path(`.code/${first}/${other}`), "\n// the same");
   await project.with(main, changed("Old words"), async () => {
     expect((await project.run("--help")).stdout).toContain("Old words");
     expect(translations()).toHaveLength(2);
+    for (const name of translations()) expect(project.read(`.code/${name}/${other}`)).toContain("// the same");
   });
   const twoDaysAgo = new Date(Date.now() - 2 * 24 * 3600 * 1000);
   utimesSync(project.path(`.code/${first}`), twoDaysAgo, twoDaysAgo);
@@ -53,7 +56,7 @@ test("errors are shown where they are in the sources", async () => {
 });
 
 test("where nothing can be kept, commands work all the same", async () => {
-  const other = new Project();
+  const other = new Project({ isNew: true });
   other.write(".code", "in the way");
   expect(await other.run("run", "counts")).toMatchObject({ code: 0 });
   expect(other.read(".code")).toBe("in the way");
