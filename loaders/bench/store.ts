@@ -12,6 +12,7 @@ import { checkout, machine, packageVersion } from "../runner/provenance.js";
 import { runJobs } from "../runner/run.js";
 import { writeFlushed } from "../store/system.js";
 import { say } from "../terminal.js";
+import { withTenPages } from "./ten-pages.js";
 
 const rounds = 5;
 /** The length of run that the overhead is told for, in seconds. */
@@ -37,6 +38,12 @@ export async function benchStore(file = join(dataFolder, "benchmarks/store.json"
     say("a warm build");
     await command("build", "--allow-stale");
     const build = await repeated(3, () => command("build", "--allow-stale"));
+    say("a warm build of ten pages");
+    const tenPages = await withTenPages(async (copy) => {
+      const buildCopy = () => commandOf(copy, "build", "--allow-stale");
+      await buildCopy();
+      return repeated(3, buildCopy);
+    });
     say(`one job of ${jobs[0].experiment}, with store and scheduler and without, in turns`);
     const [stored, bare] = [[], []] as number[][];
     for (let i = 0; i < rounds; ++i) {
@@ -52,6 +59,7 @@ export async function benchStore(file = join(dataFolder, "benchmarks/store.json"
     const findings = [
       finding("status of the whole project", "s", median(status), 1),
       finding("warm build of the whole site", "s", median(build), 40),
+      finding("warm build of ten pages", "s", median(tenPages), 15),
       finding(`store and scheduler, share of a run of ${run} s`, "ratio", (median(stored) - median(bare)) / run, 0.03),
       finding("two jobs side by side, times faster", "ratio", median(single) / median(double), 1.6, true),
     ];
@@ -60,7 +68,7 @@ export async function benchStore(file = join(dataFolder, "benchmarks/store.json"
       machine: machine(),
       versions: { node: process.versions.node, "attention-observatory": await packageVersion() },
       ...(await checkout()),
-      seconds: { status, build, stored, bare, single, double },
+      seconds: { status, build, tenPages, stored, bare, single, double },
       findings,
     };
     await writeFlushed(file, `${JSON.stringify(benchmark, null, 2)}\n`);
@@ -96,9 +104,11 @@ async function repeated(times: number, work: () => Promise<unknown>): Promise<nu
   return seconds;
 }
 
-/** One of our commands, from the start of its process to its end. */
-async function command(...args: readonly string[]): Promise<void> {
-  const child = spawn(process.execPath, [join(root, "loaders/observatory.mjs"), ...args], {
+const command = (...args: readonly string[]) => commandOf(root, ...args);
+
+/** One of a project's commands, from the start of its process to its end. */
+async function commandOf(project: string, ...args: readonly string[]): Promise<void> {
+  const child = spawn(process.execPath, [join(project, "loaders/observatory.mjs"), ...args], {
     stdio: ["ignore", "ignore", "inherit"],
   });
   const [code] = await once(child, "exit");
