@@ -8,6 +8,7 @@ import { pageWorker, startWorker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
+import { whenDrawn } from "./when-drawn.js";
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -61,15 +62,6 @@ function pageInstance(): Promise<duckdb.AsyncDuckDB> {
 
 // Starting takes most of the time to the first chart: begin while the page still loads its other modules.
 if (!arePrepared) pageInstance();
-
-/** Time for charts to be drawn from what was prepared, before DuckDB takes the processor. */
-const drawing = 700; // ms
-
-const whenDrawn = (start: () => void) =>
-  setTimeout(
-    () => ("requestIdleCallback" in globalThis ? requestIdleCallback(start, { timeout: drawing }) : start()),
-    drawing,
-  );
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
 function fileName(href: string): string {

@@ -13,6 +13,7 @@ import { type OnProgress, ProgressView } from "./progress.js";
 import { type Selection, Selector } from "./selection.js";
 import { bind, outdent, type Parameters } from "./sql.js";
 import { arrow, csv, save } from "./takeaway.js";
+import { turnOf } from "./turns.js";
 import { type Edits, type Format, Workbench } from "./workbench.js";
 
 export interface FigureOptions {
@@ -114,7 +115,9 @@ class FigureView {
     };
     try {
       this.#sql = bind(outdent(sql.trim()), params);
-      this.#answer = await (this.#edits.sql === undefined ? db.answer(this.#sql, onProgress) : db.ask(this.#edits.sql));
+      const answer = await (this.#edits.sql === undefined ? db.answer(this.#sql, onProgress) : db.ask(this.#edits.sql));
+      await turnOf(this.element);
+      this.#answer = answer;
       this.#show(this.#answer.rows.length ? undefined : "No rows match these settings.");
     } catch (error) {
       this.#answer = undefined;

@@ -1,11 +1,14 @@
 /** Numbers for sentences, tables and tooltips: short, and never with more digits than they deserve. */
 
-const locale = "en";
-const minus = (text: string) => text.replace(/^-/, "−");
+/** 1234567.8 as 1,234,567.8. By hand: to load what a browser knows of languages takes longer than to draw a chart. */
+const grouped = (text: string) => text.replace(/^\d+/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
 
-/** 2.3E-6 as a power of ten, never parted: 2.3 × 10⁻⁶. */
+/** With a minus sign that is as wide as a digit, and none before zero. */
+const signed = (value: number, text: string) => (value < 0 && /[1-9]/.test(text) ? `−${text}` : text);
+
+/** 2.3e-6 as a power of ten, never parted: 2.3 × 10⁻⁶. */
 const powerOfTen = (text: string) =>
-  text.replace(/E(.*)$/, (_, exponent: string) => {
+  text.replace(/e(.*)$/, (_, exponent: string) => {
     const raised = [...exponent].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(sign)]));
     return `\u00a0×\u00a010${raised.join("")}`;
   });
@@ -14,21 +17,17 @@ const powerOfTen = (text: string) =>
 export function number(value: number | null | undefined, digits = 3): string {
   if (value == null || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
-  const options: Intl.NumberFormatOptions =
-    Number.isInteger(value) || Math.abs(value) >= 10 ** digits
-      ? { maximumFractionDigits: 0 }
-      : Math.abs(value) < 1e-4
-        ? { notation: "scientific", maximumSignificantDigits: digits }
-        : { maximumSignificantDigits: digits };
-  return powerOfTen(minus(value.toLocaleString(locale, options)));
+  const size = Math.abs(value);
+  if (Number.isInteger(value) || size >= 10 ** digits) return signed(value, grouped(size.toFixed(0)));
+  if (size < 1e-4) return signed(value, powerOfTen(Number(size.toPrecision(digits)).toExponential()));
+  return signed(value, grouped(String(Number(size.toPrecision(digits)))));
 }
 
 /** A share between 0 and 1 as a percentage: 34 %, 0.4 %, never parted from its sign. */
 export function percent(share: number | null | undefined): string {
   if (share == null || Number.isNaN(share)) return "–";
-  const value = share * 100;
-  const digits = Math.abs(value) < 10 ? 1 : 0;
-  return `${minus(value.toLocaleString(locale, { maximumFractionDigits: digits }))}\u00a0%`;
+  const size = Math.abs(share * 100);
+  return `${signed(share, grouped(String(Number(size.toFixed(size < 10 ? 1 : 0)))))}\u00a0%`;
 }
 
 /** A probability as a percentage: what is possible is never 0 %. */

@@ -10,6 +10,7 @@ import { element } from "./element.js";
 import { number } from "./format.js";
 import { profile, smallMultiples } from "./specs.js";
 import { triangle } from "./triangle.js";
+import { whenDrawn } from "./when-drawn.js";
 
 /** Enough for the picture; the intervals of the experiment come from more. */
 const SEQUENCES = 1500;
@@ -46,6 +47,7 @@ export function maskLab(invalidation?: Promise<unknown>): MaskLab {
 
   let simulation: CausalMaskSimulation | undefined;
   let visible = false;
+  let begun = false;
   let frame = 0;
   let steppedAt = 0;
   let nextDrawing = 0;
@@ -96,13 +98,24 @@ export function maskLab(invalidation?: Promise<unknown>): MaskLab {
     if (frame === 0) frame = requestAnimationFrame(step);
   };
 
+  const begin = () => {
+    if (!simulation) return;
+    begun = true;
+    if (simulation.sequences === 0) {
+      simulation.run(40);
+      draw(simulation);
+    }
+    schedule();
+  };
+
   const observer = new IntersectionObserver(([entry]) => {
     visible = entry.isIntersecting;
-    if (visible) schedule();
+    if (visible) begin();
   });
   observer.observe(lab);
   invalidation?.then(() => {
     cancelAnimationFrame(frame);
+    simulation = undefined;
     observer.disconnect();
     field.dispose();
     rows.dispose();
@@ -112,9 +125,8 @@ export function maskLab(invalidation?: Promise<unknown>): MaskLab {
     element: lab,
     restart(settings) {
       simulation = new CausalMaskSimulation({ ...SHAPE, ...settings }, 1);
-      simulation.run(40);
-      draw(simulation);
-      schedule();
+      if (begun || visible) begin();
+      else whenDrawn(begin); // nobody looks at it yet
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The published site: built into a staging folder, checked, and only then put in the place of the last good one. */
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stripVTControlCharacters } from "node:util";
@@ -140,12 +140,21 @@ async function chartsAmong(pages: readonly string[]): Promise<string[]> {
 }
 
 async function polishPages(pages: readonly string[], contents: ReadonlyMap<string, PageContent>): Promise<void> {
-  const read = (file: string) => readFile(join(staging, file), "utf8");
+  const sizes = new Map<string, Promise<number>>();
+  const sizeOf = async (file: string) => (await stat(join(staging, file))).size;
+  const site = {
+    read: (file: string) => readFile(join(staging, file), "utf8"),
+    size(file: string) {
+      const size = sizes.get(file) ?? sizeOf(file);
+      sizes.set(file, size);
+      return size;
+    },
+  };
   await writeSearchIndex(staging, pages);
   const answers = await writeAnswers(staging, contents);
   for (const page of pages) {
     const content = contents.get(page);
     const prepared = content && { content, answers: answers.get(page)!, notebook: await isNotebook(page) };
-    await writeFile(join(staging, page), await publishable(page, read, prepared));
+    await writeFile(join(staging, page), await publishable(page, site, prepared));
   }
 }

@@ -1,5 +1,5 @@
 /** What Framework's pages lack for readers who do not see them, or zoom in: added to every page, built or previewed. */
-import { basename } from "node:path";
+import { basename, dirname, join } from "node:path";
 import {
   html,
   parse,
@@ -21,16 +21,20 @@ export function polish(text: string): string {
   return serialize(document);
 }
 
+/** Files of a built site, by their paths in it. */
+export interface SiteFiles {
+  read(path: string): Promise<string>;
+  /** Bytes. */
+  size(path: string): Promise<number>;
+}
+
 /**
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
- * policy forbids). `read` gives the text of a file of the site.
+ * policy forbids).
  */
-export async function publishable(
-  file: string,
-  read: (path: string) => Promise<string>,
-  prepared?: Prepared,
-): Promise<string> {
+export async function publishable(file: string, { read, size }: SiteFiles, prepared?: Prepared): Promise<string> {
   const document = polished(await read(file), prepared !== undefined);
+  await largestModulesFirst(document, (address) => size(join(dirname(file), address)));
   if (prepared) {
     if (prepared.notebook) addDownloads(document, basename(file, ".html"));
     loadAhead(document, prepared);
@@ -39,6 +43,14 @@ export async function publishable(
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
   return serialize(document);
+}
+
+/** What takes longest to arrive and be compiled is asked for first. */
+async function largestModulesFirst(document: Tree.Document, size: (address: string) => Promise<number>): Promise<void> {
+  const links = [...elements(document)].filter((element) => attribute(element, "rel") === "modulepreload");
+  const addresses = links.map((link) => attribute(link, "href") ?? "");
+  const sized = await Promise.all(addresses.map(async (address) => ({ address, size: await size(address) })));
+  for (const [i, { address }] of sized.sort((a, b) => b.size - a.size).entries()) set(links[i], "href", address);
 }
 
 /** What the build knows of a page with charts. */
