@@ -128,6 +128,19 @@ function rowsOf(batch: RecordBatch | Table): Row[] {
   );
 }
 
+/** Rows are made when they are asked for: all answers of a page are there before its first chart is drawn. */
+function answerOf(table: Table, known: Pick<Answer, "milliseconds" | "complete">): Answer {
+  let rows: readonly Row[] | undefined;
+  return {
+    table,
+    get rows() {
+      rows ??= rowsOf(table);
+      return rows;
+    },
+    ...known,
+  };
+}
+
 /** A file of the page that has arrived and was found whole. */
 interface DataFile {
   readonly whole: Table;
@@ -247,7 +260,7 @@ export class Database {
   async answer(sql: string, onProgress?: OnProgress): Promise<Answer> {
     const files = await this.#filesIn(sql, onProgress);
     const prepared = await this.#prepared(sql, files);
-    if (prepared) return { table: prepared, rows: rowsOf(prepared), complete: true };
+    if (prepared) return answerOf(prepared, { complete: true });
     const { connection, inserted } = this.#start();
     await Promise.all([...files.keys()].map((name) => inserted.get(name)));
     const open = await connection;
@@ -255,7 +268,7 @@ export class Database {
     const table = await open.query(sql).catch((cause) => {
       throw new Error(`The data do not answer the question of this page: ${sentence(reason(cause))}`, { cause });
     });
-    return { table, rows: rowsOf(table), milliseconds: performance.now() - began, complete: true };
+    return answerOf(table, { milliseconds: performance.now() - began, complete: true });
   }
 
   /** DuckDB then starts after what was prepared, for what the reader asks next. */
@@ -315,7 +328,7 @@ export class Database {
       const milliseconds = performance.now() - began;
       const all = new Table(reader.schema, batches);
       const table = all.slice(0, MOST_ROWS);
-      return { table, rows: rowsOf(table), milliseconds, complete: table.numRows === all.numRows };
+      return answerOf(table, { milliseconds, complete: table.numRows === all.numRows });
     } finally {
       await connection.close();
     }

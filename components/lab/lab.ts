@@ -7,6 +7,7 @@ import { choice } from "../controls.js";
 import { element, uniqueId } from "../element.js";
 import { count, number, percent, probability } from "../format.js";
 import { onModeChange } from "../theme.js";
+import { turnOf } from "../turns.js";
 import { bundledModel } from "./bundled.js";
 import { Caller, Overtaken } from "./calls.js";
 import { chosenFolder, type Dropped, droppedFolder } from "./dropped.js";
@@ -238,7 +239,7 @@ class Lab {
       this.#remember(text);
       if (!sameText) {
         this.#query = run.tokens.length - 1;
-        this.#strip.show(
+        await this.#strip.show(
           run.tokens.map((token, i) => this.#name(token, i)),
           run.hasStart,
         );
@@ -249,6 +250,7 @@ class Lab {
       this.#speed.textContent = speedOf(run);
       this.#summary.replaceChildren(summaryOf(run));
       this.#layers.replaceChildren(layerTable(run.byLayer.slice(0, layers)));
+      await turnOf(this.element);
       this.#matrix.show(run.tokens.length);
       await this.#showRow();
       await this.#showExpected();

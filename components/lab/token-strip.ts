@@ -1,5 +1,6 @@
 /** The text as tokens, each as dark as the chosen query attends to it. */
 import { element, uniqueId } from "../element.js";
+import { turnOf } from "../turns.js";
 
 /** Tokens that are laid out together; groups out of view cost nothing. */
 const together = 256;
@@ -27,20 +28,28 @@ export class TokenStrip {
     });
   }
 
-  show(names: readonly string[], hasStart: boolean): void {
-    this.#tokens = names.map((name, i) =>
-      element("span", { role: "option", id: `${this.#prefix}-${i}`, "data-index": i, "aria-selected": "false" }, name),
-    );
-    this.#tokens[0].classList.toggle("start", hasStart);
-    const groups: HTMLElement[] = [];
+  /** Group by group, and the page answers between them; ends early where another text is shown meanwhile. */
+  async show(names: readonly string[], hasStart: boolean): Promise<void> {
+    const tokens: HTMLElement[] = [];
+    this.#tokens = tokens;
+    this.element.replaceChildren();
     for (let start = 0; start < names.length; start += together) {
+      if (start > 0) await turnOf(this.element);
+      if (this.#tokens !== tokens) return;
       const group = element("div", { role: "group", "aria-label": `Tokens from ${start}` });
-      for (let i = start; i < Math.min(names.length, start + together); i++) {
-        group.append(this.#tokens[i], ...(names[i].includes(newline) ? ["\n"] : []));
+      for (const name of names.slice(start, start + together)) {
+        const token = this.#token(tokens.length, name);
+        token.classList.toggle("start", hasStart && tokens.length === 0);
+        tokens.push(token);
+        group.append(token, ...(name.includes(newline) ? ["\n"] : []));
       }
-      groups.push(group);
+      this.element.append(group);
     }
-    this.element.replaceChildren(...groups);
+  }
+
+  #token(index: number, name: string): HTMLElement {
+    const id = `${this.#prefix}-${index}`;
+    return element("span", { role: "option", id, "data-index": index, "aria-selected": "false" }, name);
   }
 
   /** @param shades 0 to 1 for each token */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
 import { makeVector, Table, tableToIPC } from "apache-arrow";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Response } from "playwright-core";
 import { UserError } from "../../engine/errors.js";
 import { quantile } from "../../engine/interval.js";
 import { messages } from "../messages.js";
@@ -119,19 +119,18 @@ function report({ name, page, value, within }: Finding): string {
 
 /** A page with charts is measured to its first one; all are watched for what moves. */
 async function measure(browser: Browser, site: string, path: string): Promise<Finding[]> {
+  const megabytes = await beforeFirstChart(browser, `${site}${path}`);
   const seconds: number[] = [];
-  const megabytes: number[] = [];
-  for (let i = 0; i < rounds; ++i) {
-    const first = await firstChart(browser, `${site}${path}`);
-    if (first === undefined) break;
-    seconds.push(first.seconds);
-    megabytes.push(first.megabytes);
+  for (let i = 0; i < rounds && megabytes !== undefined; ++i) {
+    const drawn = await firstChart(browser, `${site}${path}`);
+    if (drawn !== undefined) seconds.push(drawn);
   }
   const shifts: number[] = [];
   for (const width of widths) shifts.push(await layoutShift(browser, `${site}${path}`, width));
   return [
-    ...(seconds.length > 0 ? [finding("first chart", path, quantile(seconds, 0.5))] : []),
-    ...(megabytes.length > 0 ? [finding("before the first chart", path, quantile(megabytes, 0.5))] : []),
+    ...(megabytes !== undefined
+      ? [finding("first chart", path, quantile(seconds, 0.5)), finding("before the first chart", path, megabytes)]
+      : []),
     finding("layout shift", path, Math.max(...shifts)),
   ];
 }
@@ -158,25 +157,34 @@ async function measureLab(browser: Browser, site: string): Promise<Finding[]> {
   ];
 }
 
-/** With a cold cache; bytes as a host that compresses would send them. Nothing for a page that draws no chart. */
+/** Seconds with a cold cache; nothing for a page that draws no chart. `watch` sees its responses. */
 async function firstChart(
   browser: Browser,
   address: string,
-): Promise<{ seconds: number; megabytes: number } | undefined> {
+  watch?: (response: Response) => void,
+): Promise<number | undefined> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   try {
     const page = await context.newPage();
-    const bodies: Promise<Buffer>[] = [];
-    page.on("response", (response) => bodies.push(response.body().catch(() => Buffer.alloc(0))));
+    if (watch) page.on("response", watch);
     await page.goto(address);
     const drawn = page.waitForFunction(() => performance.getEntriesByName("first-chart")[0]?.startTime);
     const time = await drawn.then((handle) => handle.jsonValue()).catch(() => undefined);
-    if (time === undefined) return undefined;
-    const sizes = (await Promise.all(bodies)).map((body) => gzipSync(body).length);
-    return { seconds: time / 1000, megabytes: sizes.reduce((sum, size) => sum + size, 0) / 1e6 };
+    return time && time / 1000;
   } finally {
     await context.close();
   }
+}
+
+/** Megabytes as a host that compresses would send them: in a visit of its own, because to read them takes time. */
+async function beforeFirstChart(browser: Browser, address: string): Promise<number | undefined> {
+  const sizes: Promise<number>[] = [];
+  const drawn = await firstChart(browser, address, (response) => {
+    const body = response.body().catch(() => Buffer.alloc(0));
+    sizes.push(body.then((bytes) => gzipSync(bytes).length));
+  });
+  if (drawn === undefined) return undefined;
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0) / 1e6;
 }
 
 /** The largest burst of shifts until the page is at rest. */
