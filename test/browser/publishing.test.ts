@@ -23,6 +23,18 @@ test("every page has its content policy before its first script", async () => {
   }
 });
 
+test("what a page needs of packages comes in few files, and what is largest is asked for first", async () => {
+  const html = await (await fetch(`${site}entropy`)).text();
+  const modules = Array.from(html.matchAll(/<link rel="modulepreload" href="\.\/([^"]+)"/g), ([, path]) => path);
+  const ofPackages = modules.filter((path) => path.startsWith("_node/"));
+  expect(ofPackages.length).toBeGreaterThan(4);
+  expect(ofPackages.length).toBeLessThan(15);
+  const sizes = await Promise.all(
+    modules.map(async (path) => (await (await fetch(`${site}${path}`)).arrayBuffer()).byteLength),
+  );
+  expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+});
+
 test("a script that is not the site's own does not run", async () => {
   const page = await browser.newPage();
   try {
