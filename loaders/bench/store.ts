@@ -52,7 +52,7 @@ export async function benchStore(file = join(dataFolder, "benchmarks/store.json"
     }
     say("two jobs of one core each, one after the other and side by side");
     const [single, double] = [[], []] as number[][];
-    for (let i = 0; i < 3; ++i) {
+    for (let i = 0; i < rounds; ++i) {
       single.push(await timed(() => computeStored(jobs, folder, 1)));
       double.push(await timed(() => computeStored(jobs, folder, 2)));
     }
