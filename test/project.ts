@@ -14,6 +14,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -192,7 +193,8 @@ export class Project {
   /** What commands have found out about our code, and check before they use it: seconds of each project's time. */
   #keepKnowledge(): void {
     const draft = this.path("knowledge");
-    const translations = existsSync(this.path(".code")) ? readdirSync(this.path(".code")) : [];
+    const code = statSync(this.path(".code"), { throwIfNoEntry: false }); // a test may put something in its place
+    const translations = code?.isDirectory() ? readdirSync(this.path(".code")) : [];
     const names = [
       ...translations.slice(0, 1).map((name) => `.code/${name}`),
       ".observatory/code",
