@@ -195,6 +195,7 @@ export class Project {
     const draft = this.path("knowledge");
     const code = statSync(this.path(".code"), { throwIfNoEntry: false }); // a test may put something in its place
     const translations = code?.isDirectory() ? readdirSync(this.path(".code")) : [];
+    if (translations.length === 0) return;
     const names = [
       ...translations.slice(0, 1).map((name) => `.code/${name}`),
       ".observatory/code",
