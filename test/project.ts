@@ -195,13 +195,9 @@ export class Project {
     const draft = this.path("knowledge");
     const code = statSync(this.path(".code"), { throwIfNoEntry: false }); // a test may put something in its place
     const translations = code?.isDirectory() ? readdirSync(this.path(".code")) : [];
-    if (translations.length === 0) return;
-    const names = [
-      ...translations.slice(0, 1).map((name) => `.code/${name}`),
-      ".observatory/code",
-      ".observatory/packages",
-    ];
-    for (const name of names.filter((name) => existsSync(this.path(name)))) {
+    const names = [`.code/${translations[0]}`, ".observatory/code", ".observatory/packages"];
+    if (!names.every((name) => existsSync(this.path(name)))) return; // it has not found out everything
+    for (const name of names) {
       mkdirSync(join(draft, name, ".."), { recursive: true });
       renameSync(this.path(name), join(draft, name));
     }
