@@ -203,7 +203,9 @@ export class Project {
     }
     try {
       renameSync(draft, this.#known);
-    } catch {} // there was none, or another project was first
+    } catch (error) {
+      if (!existsSync(this.#known)) throw error; // or another project was first
+    }
   }
 }
 

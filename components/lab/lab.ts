@@ -243,6 +243,7 @@ class Lab {
           run.tokens.map((token, i) => this.#name(token, i)),
           run.hasStart,
         );
+        if (run !== this.#run) return; // a newer text has come meanwhile, and is shown
       }
       this.#switches.turnTo(this.#place, heads);
       this.#fillMetrics(run);
@@ -251,6 +252,7 @@ class Lab {
       this.#summary.replaceChildren(summaryOf(run));
       this.#layers.replaceChildren(layerTable(run.byLayer.slice(0, layers)));
       await turnOf(this.element);
+      if (run !== this.#run) return;
       this.#matrix.show(run.tokens.length);
       await this.#showRow();
       await this.#showExpected();

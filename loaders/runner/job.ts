@@ -9,6 +9,7 @@ import { loadExperiment } from "../experiments/index.js";
 import { fileSource } from "../files.js";
 import { modelFolder } from "../hub/cache.js";
 import { readJsonl } from "../inputs.js";
+import { memoized } from "../memoized.js";
 import { messages } from "../messages.js";
 import { bundledModel, dataFolder, root, workFolder } from "../project.js";
 import { codeOf } from "../store/code.js";
@@ -169,13 +170,4 @@ export async function hashModel(folder: string): Promise<NonNullable<KeyParts["m
   const [tokenizer, settings] = await Promise.all(files);
   if (!tokenizer) throw new UserError(messages.noTokenizer(folder));
   return { ...hashes, tokenizer: sha256(sha256(tokenizer) + (settings ? sha256(settings) : "")) };
-}
-
-function memoized<T>(compute: (name: string) => Promise<T>): (name: string) => Promise<T> {
-  const known = new Map<string, Promise<T>>();
-  return (name) => {
-    const result = known.get(name) ?? compute(name);
-    known.set(name, result);
-    return result;
-  };
 }

@@ -7,6 +7,7 @@ import { UserError } from "../../engine/errors.js";
 import { benchmarkTable } from "../bench/table.js";
 import { cacheCatalogue, fillPages } from "../catalogue/pages.js";
 import { experimentIds } from "../experiments/index.js";
+import { memoized } from "../memoized.js";
 import { messages } from "../messages.js";
 import { meter } from "../meter.js";
 import { projectPath, siteCache, siteOutput, siteStaging, workFolder } from "../project.js";
@@ -140,15 +141,9 @@ async function chartsAmong(pages: readonly string[]): Promise<string[]> {
 }
 
 async function polishPages(pages: readonly string[], contents: ReadonlyMap<string, PageContent>): Promise<void> {
-  const sizes = new Map<string, Promise<number>>();
-  const sizeOf = async (file: string) => (await stat(join(staging, file))).size;
   const site = {
     read: (file: string) => readFile(join(staging, file), "utf8"),
-    size(file: string) {
-      const size = sizes.get(file) ?? sizeOf(file);
-      sizes.set(file, size);
-      return size;
-    },
+    size: memoized(async (file) => (await stat(join(staging, file))).size),
   };
   await writeSearchIndex(staging, pages);
   const answers = await writeAnswers(staging, contents);

@@ -1,6 +1,7 @@
 /** Observable Framework as a library, kept quiet and off the network. */
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { memoized } from "../memoized.js";
 import { root } from "../project.js";
 
 /**
@@ -48,12 +49,7 @@ const lookUps = ["find", "getSourceFileHash", "getModuleHash", "getLocalModuleHa
 /** For every page Framework looks for the same files and hashes the same modules; for a build each is looked at once. */
 export function rememberLookUps(loaders: FrameworkLoaders): void {
   for (const name of lookUps) {
-    const look = loaders[name].bind(loaders);
-    const known = new Map<string, unknown>();
-    const lookOnce = (path: string) => {
-      if (!known.has(path)) known.set(path, look(path));
-      return known.get(path);
-    };
-    Object.assign(loaders, { [name]: lookOnce });
+    const look: (path: string) => unknown = loaders[name].bind(loaders);
+    Object.assign(loaders, { [name]: memoized(look) });
   }
 }
