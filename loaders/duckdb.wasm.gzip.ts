@@ -1,4 +1,4 @@
 /** The database of the pages, as Framework's preview asks for it. */
-import { databaseModule } from "./site/database-module.js";
+import { compressedDatabaseModule } from "./site/database-module.js";
 
-process.stdout.write(await databaseModule());
+process.stdout.write(await compressedDatabaseModule());

@@ -20,7 +20,7 @@ import { say, untilInterrupted } from "../terminal.js";
 import { writeAnswers } from "./answers.js";
 import { attachedExperiments, cacheData, fillCache, foreignData, type Published } from "./cache.js";
 import { siteDefects } from "./check.js";
-import { databaseModule } from "./database-module.js";
+import { compressedDatabaseModule } from "./database-module.js";
 import { prepareFramework, rememberLookUps } from "./framework.js";
 import { publishable } from "./html.js";
 import { cacheLabModel } from "./lab-model.js";
@@ -59,7 +59,7 @@ async function build(options: BuildOptions, debug: boolean, signal: AbortSignal)
   await cacheCatalogue(results.flatMap((published) => ("stale" in published ? [] : published.result)));
   const measured = await benchmarkTable().catch(absent);
   if (measured) await cacheData("benchmarks.arrow", measured);
-  await cacheData("duckdb.wasm.gzip", await databaseModule());
+  await cacheData("duckdb.wasm.gzip", await compressedDatabaseModule());
   await cacheLabModel();
   await cacheLibraries();
   await render(debug, signal);

@@ -1,6 +1,7 @@
 /** The pages' database in Node: the same DuckDB, over the same Arrow files. */
 import { createRequire } from "node:module";
 import * as duckdb from "@duckdb/duckdb-wasm/blocking";
+import { databaseModuleFile } from "../database-module.js";
 
 const require = createRequire(import.meta.url);
 
@@ -23,8 +24,7 @@ export class NodeDatabase {
   }
 
   static async open(): Promise<NodeDatabase> {
-    const wasm = require.resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
-    const bundle = { mainModule: wasm, mainWorker: "" };
+    const bundle = { mainModule: await databaseModuleFile(), mainWorker: "" };
     const db = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
     await db.instantiate(() => {});
     db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true, castTimestampToDate: true } });

@@ -1,10 +1,9 @@
 /** The database of the pages, run in Node. */
-import { createRequire } from "node:module";
 import * as duckdb from "@duckdb/duckdb-wasm/blocking";
+import { databaseModuleFile } from "../../../loaders/site/database-module.js";
 
 export async function openDuckDb() {
-  const wasm = createRequire(import.meta.url).resolve("@duckdb/duckdb-wasm/dist/duckdb-eh.wasm");
-  const bundle = { mainModule: wasm, mainWorker: "" };
+  const bundle = { mainModule: await databaseModuleFile(), mainWorker: "" };
   const db = await duckdb.createDuckDB({ mvp: bundle, eh: bundle }, new duckdb.VoidLogger(), duckdb.NODE_RUNTIME);
   await db.instantiate(() => {});
   db.open({ query: { castBigIntToDouble: true, castDecimalToDouble: true } });
