@@ -2,9 +2,9 @@
 import * as duckdb from "@duckdb/duckdb-wasm";
 import { type Field, type RecordBatch, Table } from "apache-arrow";
 import { hashOf, namedIn } from "./answer-key.js";
-import { arePrepared, preparedAnswer } from "./answers.js";
+import { arePrepared, isPreview, preparedAnswer } from "./answers.js";
 import { checkedStream, readWhole } from "./arrow-check.js";
-import { pageWorker, startWorker } from "./duckdb.js";
+import { startWorker } from "./duckdb.js";
 import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
@@ -55,12 +55,12 @@ let instance: Promise<duckdb.AsyncDuckDB> | undefined;
 
 /** The instance of the page. It has begun to start when its worker has. */
 function pageInstance(): Promise<duckdb.AsyncDuckDB> {
-  instance ??= open(pageWorker());
+  instance ??= open(startWorker());
   instance.catch(() => undefined); // reported to whoever queries
   return instance;
 }
 
-// Starting takes most of the time to the first chart: begin while the page still loads its other modules.
+// Starting takes most of the time to the first chart: begin before the page asks.
 if (!arePrepared) pageInstance();
 
 /** data/entropy/heads.arrow, without the content hash that the build puts into names. */
@@ -80,7 +80,7 @@ const notUsable = (href: string, error: unknown) =>
 /** The Arrow file's bytes; a loader that failed answers with its message, which is worth more than "status 500". */
 async function fetchBytes(href: string, onProgress: OnProgress, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   // A preview then answers 202 at once for what it has to compute; a site has loaded the file ahead, without headers.
-  const headers: HeadersInit = arePrepared ? {} : { prefer: "respond-async" };
+  const headers: HeadersInit = isPreview ? { prefer: "respond-async" } : {};
   const response = await fetch(href, { headers, signal });
   if (response.status === 202) {
     await untilComputed(response.headers.get("location") ?? "", onProgress, signal);
@@ -162,6 +162,7 @@ export class Database {
   readonly #waiting = new Map<string, Set<OnProgress>>();
   readonly #closed = new AbortController();
   #running: Running | undefined;
+  #isStarted = false;
   /** Where queries of readers run, once there is one: DuckDB cannot be stopped, but its worker can. */
   #sandbox: Database | undefined;
 
@@ -199,7 +200,11 @@ export class Database {
     const connection = this.#open().then((db) => db.connect());
     const inserted = [...this.#files].map(([name, file]) => [name, this.#insert(name, file, connection)] as const);
     this.#running = { connection, inserted: new Map(inserted) };
-    for (const promise of [connection, ...this.#running.inserted.values()]) promise.catch(() => undefined);
+    const parts = [connection, ...this.#running.inserted.values()];
+    for (const promise of parts) promise.catch(() => undefined);
+    Promise.allSettled(parts).then(() => {
+      this.#isStarted = true;
+    });
     return this.#running;
   }
 
@@ -273,8 +278,9 @@ export class Database {
 
   /** DuckDB then starts after what was prepared, for what the reader asks next. */
   async #prepared(sql: string, files: ReadonlyMap<string, DataFile>): Promise<Table | undefined> {
-    if (!arePrepared) return undefined;
-    const found = await preparedAnswer(sql, new Map([...files].map(([name, { hash }]) => [name, hash])));
+    if (!arePrepared || this.#isStarted) return undefined;
+    const asked = new Map([...files].map(([name, { info, hash }]) => [name, { href: info.href, hash }]));
+    const found = await preparedAnswer(sql, asked);
     if (found) whenDrawn(() => this.#closed.signal.aborted || this.#start());
     return found;
   }

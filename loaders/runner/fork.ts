@@ -1,5 +1,5 @@
 /** Our own TypeScript modules as processes of their own, which end when this one does. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, type ForkOptions, fork } from "node:child_process";
 import { join } from "node:path";
 import { root } from "../project.js";
 import { errorCode } from "../store/system.js";
@@ -11,7 +11,11 @@ export const starter = join(root, "loaders/start.mjs");
 export function forkModule(
   name: string,
   stdio: "pipe" | "inherit",
-  { env = {}, detached = false }: { readonly env?: NodeJS.ProcessEnv; readonly detached?: boolean } = {},
+  {
+    env = {},
+    detached = false,
+    serialization = "json",
+  }: { readonly env?: NodeJS.ProcessEnv } & Pick<ForkOptions, "detached" | "serialization"> = {},
 ): ChildProcess {
   return fork(starter, [name], {
     cwd: root,
@@ -19,6 +23,7 @@ export function forkModule(
     execArgv: [],
     stdio: ["ignore", stdio, stdio, "ipc"],
     detached,
+    serialization,
   });
 }
 

@@ -15,9 +15,13 @@ import type { PageContent } from "./notebook/page.js";
 import { addPlaceholders } from "./placeholders.js";
 import { addPolicy } from "./policy.js";
 
-/** The page, in the same order and with the same content, and with room for what its cells will show. */
-export function polish(text: string): string {
+/**
+ * The page, in the same order and with the same content, and with room for what its cells will show.
+ * @param answers the address that answers what the page asks at first
+ */
+export function polish(text: string, answers?: string): string {
   const document = polished(text);
+  if (answers) addToHead(document, elementOf("meta", { name: "answers", content: answers }));
   return serialize(document);
 }
 
@@ -33,7 +37,7 @@ export interface SiteFiles {
  * policy forbids).
  */
 export async function publishable(file: string, { read, size }: SiteFiles, prepared?: Prepared): Promise<string> {
-  const document = polished(await read(file), prepared !== undefined);
+  const document = polished(await read(file));
   await largestModulesFirst(document, (address) => size(join(dirname(file), address)));
   if (prepared) {
     if (prepared.notebook) addDownloads(document, basename(file, ".html"));
@@ -64,15 +68,18 @@ export interface Prepared {
 
 /** The data travel while the page's modules do. */
 function loadAhead(document: Tree.Document, { answers, content: { tables } }: Prepared): void {
-  const head = [...elements(document)].find(({ tagName }) => tagName === "head");
   const link = (href: string, more: Record<string, string> = {}) =>
     elementOf("link", { rel: "preload", as: "fetch", crossorigin: "anonymous", href, ...more });
-  if (head)
-    for (const node of [
-      link(`./${answers}`, { "data-answers": "" }),
-      ...Array.from(tables.values(), (path) => link(path)),
-    ])
-      tree.appendChild(head, node);
+  addToHead(
+    document,
+    link(`./${answers}`, { "data-answers": "" }),
+    ...Array.from(tables.values(), (path) => link(path)),
+  );
+}
+
+function addToHead(document: Tree.Document, ...nodes: Tree.Element[]): void {
+  const head = [...elements(document)].find(({ tagName }) => tagName === "head");
+  if (head) for (const node of nodes) tree.appendChild(head, node);
 }
 
 export function elementOf(name: string, attributes: Readonly<Record<string, string>>): Tree.Element {
@@ -91,7 +98,7 @@ function addDownloads(document: Tree.Document, name: string): void {
   if (main) for (const node of [...line.childNodes]) tree.appendChild(main, node);
 }
 
-function polished(text: string, isPrepared = false): Tree.Document {
+function polished(text: string): Tree.Document {
   const document = parse(text);
   const all = [...elements(document)];
   all.forEach(improve);
@@ -102,18 +109,7 @@ function polished(text: string, isPrepared = false): Tree.Document {
       .map(textOf)
       .join("\n"),
   );
-  if (!isPrepared) all.forEach(startDatabaseFirst);
   return document;
-}
-
-/** The module that starts the database runs as soon as it is there, and does not wait for the drawing library. */
-function startDatabaseFirst(link: Tree.Element): void {
-  const href = attribute(link, "href");
-  if (attribute(link, "rel") !== "modulepreload" || !href || !/\/components\/duckdb\b/.test(href)) return;
-  const script = elementOf("script", { type: "module", async: "", src: href });
-  const head = link.parentNode;
-  const before = head?.childNodes.find((node) => tree.isElementNode(node) && node.tagName === "link");
-  if (head && before) tree.insertBefore(head, script, before);
 }
 
 function improve(element: Tree.Element): void {

@@ -2,16 +2,21 @@
 import { type IncomingMessage, Server, type ServerResponse } from "node:http";
 import { resolve } from "node:path";
 import type { Duplex } from "node:stream";
+import { text } from "node:stream/consumers";
 import { register } from "tsx/esm/api";
 import { fillPages } from "../catalogue/pages.js";
 import { modelFolder } from "../hub/cache.js";
 import { messages } from "../messages.js";
 import { siteConfig, siteSource, workFolder } from "../project.js";
+import { sha256 } from "../store/hash.js";
 import { Store } from "../store/store.js";
 import { say, untilInterrupted } from "../terminal.js";
+import { compressedDatabaseModule } from "./database-module.js";
 import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { cacheLibraries } from "./libraries.js";
+import { PreviewAnswers } from "./preview-answers.js";
+import { ResponseMemory } from "./response-memory.js";
 import { PreviewResults } from "./results.js";
 import { searchIndexOfSources } from "./search.js";
 import { addIsolation, isOwnRequest, listen, serveUntil } from "./server.js";
@@ -34,6 +39,10 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
   const { PreviewServer } = await import("@observablehq/framework/dist/preview.js");
   const results = await PreviewResults.open(folder, signal);
   await fillPages();
+  const database = compressedDatabaseModule();
+  database.catch(() => undefined); // told to whoever asks for it
+  const memory = new ResponseMemory();
+  const answers = new PreviewAnswers();
 
   // Framework's handlers listen on a server that never does; the guarded one hands requests on.
   const framework = new Server();
@@ -41,20 +50,21 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isOwnRequest(request, host)) return plain(response, 403, messages.foreignRequest);
-    const [, experiment, table] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(request.url ?? "") ?? [];
-    const [, computed] = /^\/_observatory\/progress\/([^/?]+)$/.exec(request.url ?? "") ?? [];
+    const { url = "" } = request;
     if (isolate) addIsolation(response);
-    if (experiment) {
+    const table = tableAt(url, results);
+    if (table) {
       const waits = request.headers.prefer !== "respond-async"; // https://www.rfc-editor.org/rfc/rfc7240#section-4.1
-      return data(response, experiment, () => results.table(experiment, table, waits));
+      return data(response, () => table.bytes(waits), table);
     }
+    const [, computed] = /^\/_observatory\/progress\/([^/?]+)$/.exec(url) ?? [];
     if (computed) return json(response, async () => results.progress(computed));
-    if (/^\/search\.json(?:\?|$)/.test(request.url ?? "")) return json(response, searchIndexOfSources);
-    if (/^\/_file\/data\/catalogue\.arrow(?:\?|$)/.test(request.url ?? "")) {
-      return data(response, "catalogue", () => results.catalogue());
-    }
+    if (url === answersAddress) return data(response, async () => answerTo(await text(request), results, answers));
+    if (/^\/search\.json(?:\?|$)/.test(url)) return json(response, searchIndexOfSources);
+    if (/^\/_file\/data\/duckdb\.wasm\.gzip(?:\?|$)/.test(url))
+      return data(response, () => database, { type: "application/gzip" });
     polishPages(response);
-    framework.emit("request", request, response);
+    await memory.answer(request, response, () => framework.emit("request", request, response));
   };
   const handle = (request: IncomingMessage, response: ServerResponse) =>
     void answer(request, response).catch((error: Error) => response.destroy(error));
@@ -64,25 +74,80 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     else socket.end("HTTP/1.1 403 Forbidden\r\n\r\n");
   });
   const stopWatching = results.watch();
-  await new Store(workFolder, say).whileInUse(() => serveUntil(signal, listening, port));
-  stopWatching();
+  answers.start();
+  makeReady(listening.address).catch(() => undefined); // whoever opens the page will be told
+  try {
+    await new Store(workFolder, say).whileInUse(() => serveUntil(signal, listening, port));
+  } finally {
+    answers.close();
+    stopWatching();
+  }
+}
+
+/** Has the home page and its modules made while its address is read and opened. */
+async function makeReady(address: string): Promise<void> {
+  const page = await (await fetch(address)).text();
+  for (const [, module] of page.matchAll(/<link rel="modulepreload" href="([^"]+)"/g)) {
+    await (await fetch(new URL(module, address))).arrayBuffer();
+  }
 }
 
 function plain(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "content-type": "text/plain; charset=utf-8" }).end(text);
 }
 
-/** Of a result that is being computed a page is told where to ask how far it is; it shows the text of what failed. */
+/** A table of the pages, by its address. */
+interface AddressedTable {
+  /** Of which it is a result. */
+  readonly experiment?: string;
+  bytes(waits: boolean): Promise<Uint8Array | undefined>;
+}
+
+function tableAt(url: string, results: PreviewResults): AddressedTable | undefined {
+  const [, experiment, name] = /^\/_file\/data\/([^/]+)\/([^/]+)\.arrow(?:\?|$)/.exec(url) ?? [];
+  if (experiment) return { experiment, bytes: (waits) => results.table(experiment, name, waits) };
+  const isCatalogue = /^\/_file\/data\/catalogue\.arrow(?:\?|$)/.test(url);
+  return isCatalogue ? { bytes: () => results.catalogue() } : undefined;
+}
+
+/** Where pages send what components/answers.ts asks. */
+const answersAddress = "/_observatory/answer";
+
+interface PageQuestion {
+  readonly sql: string;
+  /** The page's address of each table that the query names, and the hash of what was there. */
+  readonly files: Readonly<Record<string, { readonly href: string; readonly hash: string }>>;
+}
+
+/** Only of the very files that the page has. */
+async function answerTo(
+  text: string,
+  results: PreviewResults,
+  answers: PreviewAnswers,
+): Promise<Uint8Array | undefined> {
+  const { sql, files }: PageQuestion = JSON.parse(text);
+  const tables = new Map<string, Uint8Array>();
+  for (const [name, { href, hash }] of Object.entries(files)) {
+    const { pathname } = new URL(href);
+    const bytes = await tableAt(pathname, results)?.bytes(false);
+    if (!bytes || sha256(bytes) !== hash) return undefined;
+    tables.set(name, bytes);
+  }
+  return answers.answer(sql, tables);
+}
+
+/** What is not there yet is answered with where a page can ask how far it is; what failed, with a text that says why. */
 async function data(
   response: ServerResponse,
-  experiment: string,
-  table: () => Promise<Uint8Array | undefined>,
+  content: () => Promise<Uint8Array | undefined>,
+  { experiment, type = "application/vnd.apache.arrow.stream" }: { experiment?: string; type?: string } = {},
 ): Promise<void> {
   try {
-    const bytes = await table();
-    if (!bytes) return void response.writeHead(202, { location: `/_observatory/progress/${experiment}` }).end();
-    const headers = { "content-type": "application/vnd.apache.arrow.stream", "cache-control": "no-cache" };
-    response.writeHead(200, headers).end(bytes);
+    const bytes = await content();
+    if (bytes) {
+      response.writeHead(200, { "content-type": type, "cache-control": "no-cache" }).end(bytes);
+    } else if (experiment) response.writeHead(202, { location: `/_observatory/progress/${experiment}` }).end();
+    else response.writeHead(204).end();
   } catch (error) {
     plain(response, 500, error instanceof Error ? error.message : String(error));
   }
@@ -102,6 +167,6 @@ function polishPages(response: ServerResponse): void {
   const end = response.end.bind(response) as (content?: unknown) => ServerResponse;
   response.end = (content?: unknown) => {
     const isPage = typeof content === "string" && String(response.getHeader("content-type")).startsWith("text/html");
-    return end(isPage ? polish(content) : content);
+    return end(isPage ? polish(content, answersAddress) : content);
   };
 }

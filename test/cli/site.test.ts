@@ -5,6 +5,7 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sha256 } from "../../loaders/store/hash.js";
 import { full } from "../full.js";
 import { Project, processesOf, Running } from "../project.js";
 
@@ -319,6 +320,43 @@ describe("a preview", () => {
     expect(status).toBe(200);
     expect(body.toString()).toBe(site().get("search.json")?.toString());
     expect(body.toString()).toContain("All of them");
+  });
+
+  describe("asked for what a query gives", () => {
+    const file = async () => {
+      const href = `${address}_file/data/counts/squares.arrow`;
+      return { href, hash: sha256((await get(href)).body) };
+    };
+    const ask = async (sql: string, squares: { readonly href: string; readonly hash: string }) => {
+      const body = JSON.stringify({ sql, files: { squares } });
+      const response = await fetch(`${address}_observatory/answer`, { method: "POST", body });
+      return response.status === 200
+        ? tableFromIPC(await response.arrayBuffer())
+            .toArray()
+            .map(String)
+        : response.status;
+    };
+
+    test("answers over the very file that the page has", async () => {
+      expect(await ask("SELECT sum(square) AS all FROM squares", await file())).toEqual(['{"all": 2470}']);
+      expect(await ask("SELECT sum(square) AS all FROM squares", { ...(await file()), hash: "0" })).toBe(204);
+      const elsewhere = { ...(await file()), href: `${address}_file/data/counts/../../../package.json` };
+      expect(await ask("SELECT 1", elsewhere)).toBe(204);
+    });
+
+    test("reads no other file, and leaves errors to the page", async () => {
+      expect(await ask("SELECT * FROM read_text('/etc/passwd')", await file())).toBe(204);
+      expect(await ask("COPY squares TO 'squares.csv'", await file())).toBe(204);
+      expect(await ask("SELECT nothing FROM squares", await file())).toBe(204);
+      expect(existsSync(project.path("squares.csv"))).toBe(false);
+    });
+
+    test.runIf(full)("gives up what takes too long, and answers what comes after that", async () => {
+      expect(await ask("SELECT sum(a.range * b.range) FROM range(1e7::INT) a, range(1e7::INT) b", await file())).toBe(
+        204,
+      );
+      expect(await ask("SELECT count(*) AS all FROM squares", await file())).toEqual(['{"all": 20}']);
+    });
   });
 
   test("answers only its own pages", async () => {

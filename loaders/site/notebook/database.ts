@@ -31,6 +31,12 @@ export class NodeDatabase {
     return new NodeDatabase(db.connect());
   }
 
+  /** From now on no query reaches beyond the tables. */
+  confine(): void {
+    this.#connection.query("SET enable_external_access = false");
+    this.#connection.query("SET lock_configuration = true");
+  }
+
   /** Replaces a table of that name, which an earlier page had. */
   insert(name: string, stream: Uint8Array): void {
     this.#connection.query(`DROP TABLE IF EXISTS "${name}"`);

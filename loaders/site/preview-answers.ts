@@ -1,0 +1,64 @@
+/**
+ * Answers to what a page asks before its own database has started, from one that already runs beside the preview; a
+ * built site has them prepared.
+ */
+import type { ChildProcess } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { forkModule } from "../runner/fork.js";
+import { sha256 } from "../store/hash.js";
+import type { Question, Reply } from "./answerer.js";
+
+/** Whoever waits longer asks the database of the page. */
+const patience = 5000; // ms
+
+interface Answerer {
+  readonly child: ChildProcess;
+  /** Hashes of the tables that it has, by their names. */
+  readonly tables: Map<string, string>;
+  readonly waiting: Map<number, (stream: Uint8Array | undefined) => void>;
+}
+
+export class PreviewAnswers {
+  #answerer: Answerer | undefined;
+  #asked = 0;
+
+  /** Its process takes a moment to start. */
+  start(): Answerer {
+    this.#answerer ??= this.#fork();
+    return this.#answerer;
+  }
+
+  /** An Arrow IPC stream; none where there is no answer in time. */
+  async answer(sql: string, tables: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array | undefined> {
+    const { child, tables: known, waiting } = this.start();
+    const hashes = new Map(Array.from(tables, ([name, bytes]) => [name, sha256(bytes)]));
+    const news = new Map([...tables].filter(([name]) => known.get(name) !== hashes.get(name)));
+    for (const [name, hash] of hashes) known.set(name, hash);
+    const id = ++this.#asked;
+    const reply = new Promise<Uint8Array | undefined>((resolve) => waiting.set(id, resolve));
+    child.send({ id, sql, tables: news } satisfies Question);
+    await Promise.race([reply, sleep(patience, undefined, { ref: false })]);
+    if (waiting.has(id)) child.kill("SIGKILL");
+    return reply;
+  }
+
+  close(): void {
+    this.#answerer?.child.kill("SIGKILL");
+  }
+
+  #fork(): Answerer {
+    const child = forkModule("loaders/site/answerer.ts", "inherit", { serialization: "advanced" });
+    const waiting: Answerer["waiting"] = new Map();
+    const settle = (id: number, stream?: Uint8Array) => {
+      waiting.get(id)?.(stream);
+      waiting.delete(id);
+    };
+    child.on("message", ({ id, stream }: Reply) => settle(id, stream));
+    child.once("close", () => {
+      this.#answerer = undefined; // the next question starts another
+      for (const id of waiting.keys()) settle(id);
+    });
+    child.on("error", () => undefined); // of a question that it does not live to hear
+    return { child, tables: new Map(), waiting };
+  }
+}
