@@ -3,7 +3,6 @@
  * built site has them prepared.
  */
 import type { ChildProcess } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
 import { forkModule } from "../runner/fork.js";
 import { sha256 } from "../store/hash.js";
 import type { Question, Reply } from "./answerer.js";
@@ -37,9 +36,8 @@ export class PreviewAnswers {
     const id = ++this.#asked;
     const reply = new Promise<Uint8Array | undefined>((resolve) => waiting.set(id, resolve));
     child.send({ id, sql, tables: news } satisfies Question);
-    await Promise.race([reply, sleep(patience, undefined, { ref: false })]);
-    if (waiting.has(id)) child.kill("SIGKILL");
-    return reply;
+    const late = setTimeout(() => child.kill("SIGKILL"), patience);
+    return reply.finally(() => clearTimeout(late));
   }
 
   close(): void {
@@ -49,16 +47,15 @@ export class PreviewAnswers {
   #fork(): Answerer {
     const child = forkModule("loaders/site/answerer.ts", "inherit", { serialization: "advanced" });
     const waiting: Answerer["waiting"] = new Map();
-    const settle = (id: number, stream?: Uint8Array) => {
+    child.on("message", ({ id, stream }: Reply) => {
       waiting.get(id)?.(stream);
       waiting.delete(id);
-    };
-    child.on("message", ({ id, stream }: Reply) => settle(id, stream));
-    child.once("close", () => {
-      this.#answerer = undefined; // the next question starts another
-      for (const id of waiting.keys()) settle(id);
     });
-    child.on("error", () => undefined); // of a question that it does not live to hear
+    const ended = () => {
+      if (this.#answerer?.child === child) this.#answerer = undefined; // the next question starts another
+      for (const resolve of waiting.values()) resolve(undefined);
+    };
+    child.once("close", ended).on("error", ended); // of one that could not be started, or a question to one that ended
     return { child, tables: new Map(), waiting };
   }
 }
