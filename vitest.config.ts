@@ -6,6 +6,9 @@ import { full } from "./test/full.js";
 /** onnxruntime-node and our own locks live in processes, so tests do too. */
 const pool = "forks";
 
+/** Most of a short file's time would be loading modules anew, or starting a browser. */
+const shared = { pool, isolate: false } as const;
+
 /** Long files first and short ones last, so that no core is idle at the end; browser tests have a site to wait for. */
 const order = ["fault", "kernels", "golden", "cli", "browser", "unit"];
 
@@ -26,19 +29,23 @@ export default defineConfig({
     sequence: { sequencer: Sequencer },
     reporters: ["default", ...(full ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
     projects: [
-      // Most of a short file's time would be loading modules anew.
       {
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
-          pool,
-          isolate: false,
+          ...shared,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },
       {
-        test: { name: "golden", include: ["test/golden/**/*.test.ts"], pool, testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: "golden",
+          include: ["test/golden/**/*.test.ts"],
+          pool,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       // A GPU in software, beside three other lanes, compiles a shader in seconds, and takes minutes for the largest tiles.
       { test: { name: "kernels", include: ["test/kernels/**/*.test.ts"], pool, testTimeout: 600_000 } },
@@ -46,7 +53,7 @@ export default defineConfig({
         test: {
           name: "cli",
           include: ["test/cli/**/*.test.ts", "test/library/**/*.test.ts"],
-          pool,
+          ...shared,
           testTimeout: 180_000,
           hookTimeout: 60_000,
         },
@@ -58,7 +65,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          pool,
+          ...shared,
           globalSetup: "test/browser/setup.ts",
           setupFiles: "test/browser/ready.ts",
           testTimeout: full ? 600_000 : 120_000, // all controls of a page take minutes

@@ -1,17 +1,16 @@
 /** What the build has prepared is drawn without the database, and is what the database answers. */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { charts, settled } from "./visit.js";
 
 const site = inject("site");
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
 });
-afterAll(() => browser.close());
 
 /** What a page shows while requests for a file get no answer, or none that helps. */
 async function shown(path: string, missing: RegExp, status?: number) {

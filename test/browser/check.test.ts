@@ -1,18 +1,17 @@
 /** "Check this here" computes the stated case in the browser and says what it found: agreement, difference or a reason. */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
 import { pages } from "./cases.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { tampered, violations, visit } from "./visit.js";
 
 const site = inject("site");
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
 });
-afterAll(() => browser.close());
 
 async function answer(page: Page): Promise<string> {
   await page.getByRole("button", { name: "Check this here" }).click();

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import type { Browser } from "playwright-core";
-import { findChromium, launchChromium as launch } from "../../loaders/bench/chromium.js";
+import { findChromium, launchChromium } from "../../loaders/bench/chromium.js";
 import type { Case } from "./cases.js";
 
 /**
@@ -13,21 +13,18 @@ const frugal = ["--process-per-site", "--js-flags=--liftoff-only --no-turbofan -
 
 const webgpu = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"];
 
-export const launchChromium = (): Promise<Browser> => launch(frugal);
+const started = new Map<Case["gpu"], Promise<Browser>>();
 
-/** A browser for each kind of GPU that a case asks for, started when it is asked for first. */
-export class Browsers {
-  readonly #started = new Map<Case["gpu"], Promise<Browser>>();
-
-  of(gpu: Case["gpu"]): Promise<Browser> {
-    const browser = this.#started.get(gpu) ?? (gpu === "WebGPU" ? launch([...frugal, ...webgpu]) : launchChromium());
-    this.#started.set(gpu, browser);
-    return browser;
-  }
-
-  async close(): Promise<void> {
-    for (const browser of this.#started.values()) await (await browser).close();
-  }
+/**
+ * A browser for each kind of GPU that a case asks for, and for all test files of a process: starting one, and loading
+ * there for the first time what all pages need, takes as long as three visits. It ends with the process.
+ */
+export async function openChromium(gpu: Case["gpu"] = "no WebGPU"): Promise<Browser> {
+  const known = await started.get(gpu);
+  if (known?.isConnected()) return known;
+  const browser = launchChromium(gpu === "WebGPU" ? [...frugal, ...webgpu] : frugal);
+  started.set(gpu, browser);
+  return browser;
 }
 
 /** Installs Debian's Chromium where there is none and this process may; otherwise says what to do. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project, type Running } from "../project.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { marks, screenshot } from "./visit.js";
 
 const notebook = `# Squares
@@ -30,7 +30,7 @@ beforeAll(async () => {
   project.addSite(notebook, { components: true });
   const bundled = fileURLToPath(new URL("../../src/.observablehq/cache/_node", import.meta.url)); // by the build before
   if (existsSync(bundled)) cpSync(bundled, project.path("src/.observablehq/cache/_node"), { recursive: true });
-  browser = await launchChromium();
+  browser = await openChromium();
   project.write("loaders/experiments/counts.ts", counts({ pause: 200 }));
   preview = project.start("preview", "--port", "4500");
   const [, address] = await preview.until(/Attention Observatory: (http:\S+)/);
@@ -38,7 +38,7 @@ beforeAll(async () => {
   await page.goto(address, { waitUntil: "commit" });
 });
 afterAll(async () => {
-  await browser.close();
+  await page.close();
   preview.kill("SIGTERM");
   await preview.finished;
   project.remove();

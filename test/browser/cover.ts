@@ -7,12 +7,10 @@ import { afterAll, expect, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import { type Case, caseOf, covered, everyCase } from "./cases.js";
-import { Browsers } from "./chromium.js";
 import { cutTexts, marks, overflow, screenshot, violations, visitCase } from "./visit.js";
 
 /** Each width has a file of its own, because files run beside each other. */
 export function cover(width: Case["width"]): void {
-  const browsers = new Browsers();
   /** What was seen without fault: under which conditions, or under how many. */
   const table: Record<string, Record<string, string>> = {};
   function enter({ page, scheme, place, gpu }: Case): void {
@@ -20,14 +18,11 @@ export function cover(width: Case["width"]): void {
     const cases = String(Number(table[`/${page}`]?.[width] ?? 0) + 1);
     table[`/${page}`] = { [width]: full ? cases : conditions };
   }
-  afterAll(async () => {
-    console.table(table);
-    await browsers.close();
-  });
+  afterAll(() => console.table(table));
 
   const cases = full ? everyCase.filter((one) => one.width === width) : covered.map((page) => caseOf(page, width));
   test.each(cases)("/$page at $width pixels, $scheme, $place, $gpu", async (one) => {
-    const { page, troubles, close } = await visitCase(browsers, one);
+    const { page, troubles, close } = await visitCase(one);
     try {
       expect(await largestShift(page)).toBeLessThanOrEqual(0.05);
       expect(await overflow(page)).toBe(0);

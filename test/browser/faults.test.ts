@@ -2,16 +2,16 @@
 import type { Browser, BrowserContext, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { marks, settled, tampered } from "./visit.js";
 
 let browser: Browser;
 let context: BrowserContext;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   context = await browser.newContext();
 });
-afterAll(() => browser.close());
+afterAll(() => context.close());
 
 type Fault = (route: Route) => Promise<void>;
 

@@ -10,7 +10,7 @@ import { letters, spoiltTokenizers, tokenizerFile } from "../fault/fuzz/inputs.j
 import { spoiltWeights } from "../fault/fuzz/weights.js";
 import { full } from "../full.js";
 import { type Files, goldenFiles, json } from "../unit/engine/memory-source.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { damage, payloads, unharmed } from "./hostile.js";
 import { type Visit, visit } from "./visit.js";
 
@@ -19,11 +19,11 @@ const work = mkdtempSync(join(tmpdir(), "observatory-lab-"));
 let browser: Browser;
 let desk: Visit;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   desk = await visit(browser, `${inject("site")}lab?text=${encodeURIComponent(payloads[0])}`, "light", 1280);
 });
 afterAll(async () => {
-  await browser.close();
+  await desk.close();
   rmSync(work, { recursive: true });
 });
 

@@ -1,10 +1,10 @@
 /** Hostile data and addresses change nothing but what is said: no script runs, no page dies, nothing leaves the machine. */
 import { RecordBatchReader, Schema, Table, tableToIPC, Utf8, vectorFromArray } from "apache-arrow";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { beforeAll, expect, inject, test } from "vitest";
 import { Random } from "../../engine/random.js";
 import { full } from "../full.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { damage, payloads, unharmed } from "./hostile.js";
 import { marks, settled, tampered, visit } from "./visit.js";
 
@@ -12,9 +12,8 @@ const site = inject("site");
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
 });
-afterAll(() => browser.close());
 
 /** The table with every text that is only shown replaced, and a passport to match. */
 function poisoned(bytes: Buffer): Buffer {

@@ -11,7 +11,7 @@ import { openTokenizer } from "../../engine/tokenizer.js";
 import { openBackend } from "../../loaders/devices.js";
 import { fileSource } from "../../loaders/files.js";
 import { bundledModel } from "../../loaders/project.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { move, type Scheme, screenshot, type Visit, violations, visit } from "./visit.js";
 
 const text = 'The daemon reads its file, and the file names <b>the</b> daemon & its "host".';
@@ -20,11 +20,11 @@ const address = `${inject("site")}lab?text=${encodeURIComponent(text)}`;
 let browser: Browser;
 let desk: Visit;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   desk = await visit(browser, address, "light", 1280);
   await result(desk.page);
 });
-afterAll(() => browser.close());
+afterAll(() => desk.close());
 
 /** Until the lab rests with a result. */
 async function result(page: Page): Promise<void> {

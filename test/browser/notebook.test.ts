@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { Validator } from "@cfworker/json-schema";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { beforeAll, expect, inject, test } from "vitest";
 import { pages } from "./cases.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { visit } from "./visit.js";
 
 const site = inject("site");
@@ -31,9 +31,8 @@ const textOf = ({ source }: Notebook["cells"][number]) => source.join("");
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
 });
-afterAll(() => browser.close());
 
 test("every notebook is valid by the schema of its format, and has ids of its own", async () => {
   const schema = JSON.parse(await readFile(new URL("nbformat/nbformat.v4.5.schema.json", import.meta.url), "utf8"));

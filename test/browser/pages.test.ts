@@ -3,11 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import { caseOf, covered, pages } from "./cases.js";
-import { Browsers } from "./chromium.js";
 import { charts, marks, move, overflow, screenshot, settled, type Visit, violations, visitCase } from "./visit.js";
-
-const browsers = new Browsers();
-afterAll(() => browsers.close());
 
 /** The fragments that pages ask for of each address, and the ids that there are at those that were opened. */
 const linked = new Map<string, Set<string>>();
@@ -19,7 +15,7 @@ describe.each(pages)("/%s", (path) => {
   const other = one.scheme === "light" ? "dark" : "light";
   let desk: Visit;
   beforeAll(async () => {
-    desk = await visitCase(browsers, one);
+    desk = await visitCase(one);
   });
   afterAll(() => desk.close());
 

@@ -1,7 +1,7 @@
 /** The page of all papers as a reader goes through it, and the page of a paper that is not measured yet. */
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { charts, settled, type Visit, violations, visit } from "./visit.js";
 
 const site = inject("site");
@@ -9,10 +9,10 @@ const site = inject("site");
 let browser: Browser;
 let desk: Visit;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   desk = await visit(browser, `${site}papers`, "light", 1280);
 });
-afterAll(() => browser.close());
+afterAll(() => desk.close());
 
 const rows = () => desk.page.locator(".papers tbody tr");
 const cells = (column: number) => rows().locator(`td:nth-child(${column})`).allTextContents();

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { full } from "../full.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { marks, visit } from "./visit.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -15,7 +15,7 @@ let preview: ChildProcess;
 let address: string;
 
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   preview = spawn(process.execPath, ["loaders/observatory.mjs", "preview", "--port", "4300"], { cwd: root });
   address = await new Promise<string>((resolve, reject) => {
     let said = "";
@@ -31,7 +31,6 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await browser.close();
   if (preview.exitCode !== null) return;
   const ended = once(preview, "exit");
   preview.kill("SIGINT");

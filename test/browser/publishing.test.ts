@@ -1,17 +1,16 @@
 /** The site as hosts serve it: under a path that it does not know, with its content policy, in files that they take. */
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { beforeAll, expect, inject, test } from "vitest";
 import { pages } from "./cases.js";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { violations, visit, whole } from "./visit.js";
 
 const site = inject("site");
 
 let browser: Browser;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
 });
-afterAll(() => browser.close());
 
 test("every page has its content policy before its first script", async () => {
   for (const path of [...pages, "404"]) {

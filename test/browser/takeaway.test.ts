@@ -4,20 +4,22 @@ import { crc32 } from "node:zlib";
 import { tableFromIPC } from "apache-arrow";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { launchChromium } from "./chromium.js";
-import { move, settled, visit } from "./visit.js";
+import { openChromium } from "./chromium.js";
+import { move, settled, type Visit, visit } from "./visit.js";
 
 let browser: Browser;
+let desk: Visit;
 let page: Page;
 let figure: Locator;
 beforeAll(async () => {
-  browser = await launchChromium();
-  ({ page } = await visit(browser, `${inject("site")}entropy`, "dark", 1280));
+  browser = await openChromium();
+  desk = await visit(browser, `${inject("site")}entropy`, "dark", 1280);
+  page = desk.page;
   figure = page.locator("main figure.figure:has(svg.marks)").first();
   await figure.locator(".figure-data > summary").click();
   await figure.locator(".sql .cm-content").waitFor();
 });
-afterAll(() => browser.close());
+afterAll(() => desk.close());
 
 async function download(name: string): Promise<Buffer> {
   const [file] = await Promise.all([page.waitForEvent("download"), figure.getByRole("button", { name }).click()]);

@@ -8,7 +8,7 @@ import { inject } from "vitest";
 import { watchShifts } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";
 import type { Case } from "./cases.js";
-import type { Browsers } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 
 export type Scheme = "light" | "dark";
 
@@ -19,14 +19,21 @@ export interface Visit {
   close(): Promise<void>;
 }
 
-/** Pages of one context share a process, and with it what of the site is loaded and compiled. */
 const contexts = new WeakMap<Browser, BrowserContext>();
+
+/** Its pages share a process, and with it what of the site is loaded and compiled; one stays, for it to live on. */
+async function sharedContext(browser: Browser): Promise<BrowserContext> {
+  const known = contexts.get(browser);
+  if (known) return known;
+  const context = await browser.newContext();
+  contexts.set(browser, context);
+  await (await context.newPage()).goto(`${inject("site")}404`);
+  return context;
+}
 
 /** Opens an address and waits until it has drawn its charts and come to rest. */
 export async function visit(browser: Browser, address: string, scheme: Scheme, width: number): Promise<Visit> {
-  const shared = contexts.get(browser);
-  const context = shared ?? (await browser.newContext());
-  contexts.set(browser, context);
+  const context = await sharedContext(browser);
   const page = await context.newPage();
   await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
   await page.setViewportSize({ width, height: width < 600 ? 740 : 900 });
@@ -48,15 +55,15 @@ export async function visit(browser: Browser, address: string, scheme: Scheme, w
   await settled(page);
   const close = async () => {
     await context.setOffline(false);
-    if (shared) await page.close(); // the first stays, for others to share its process
+    await page.close();
   };
   return { page, troubles, close };
 }
 
 /** Opens a page as the case says. */
-export async function visitCase(browsers: Browsers, { page, width, scheme, place, gpu }: Case): Promise<Visit> {
+export async function visitCase({ page, width, scheme, place, gpu }: Case): Promise<Visit> {
   const site = place === "at the root" ? inject("root") : inject("site");
-  const visited = await visit(await browsers.of(gpu), `${site}${page}`, scheme, width);
+  const visited = await visit(await openChromium(gpu), `${site}${page}`, scheme, width);
   if (place === "offline once it is there") {
     await whole(visited.page);
     await visited.page.context().setOffline(true);

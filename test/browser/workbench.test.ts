@@ -1,7 +1,7 @@
 /** A reader changes the query or the drawing of a chart, and passes the change on as an address. */
 import type { Browser, Locator } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from "vitest";
-import { launchChromium } from "./chromium.js";
+import { openChromium } from "./chromium.js";
 import { charts, screenshot, settled, type Visit, violations, visit } from "./visit.js";
 
 const address = `${inject("site")}entropy`;
@@ -10,13 +10,13 @@ let browser: Browser;
 let desk: Visit;
 let figure: Locator;
 beforeAll(async () => {
-  browser = await launchChromium();
+  browser = await openChromium();
   desk = await visit(browser, address, "light", 1280);
   figure = desk.page.locator("#widths");
   await figure.locator(".figure-data > summary").click();
   await figure.locator(".cm-content").first().waitFor();
 });
-afterAll(() => browser.close());
+afterAll(() => desk.close());
 
 beforeEach(async () => {
   const back = figure.getByRole("button", { name: "Back to the published chart" });
