@@ -22,14 +22,14 @@ export class PreviewAnswers {
   #asked = 0;
 
   /** Its process takes a moment to start. */
-  start(): Answerer {
+  start(): void {
     this.#answerer ??= this.#fork();
-    return this.#answerer;
   }
 
   /** An Arrow IPC stream; none where there is no answer in time. */
   async answer(sql: string, tables: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array | undefined> {
-    const { child, tables: known, waiting } = this.start();
+    this.#answerer ??= this.#fork();
+    const { child, tables: known, waiting } = this.#answerer;
     const hashes = new Map(Array.from(tables, ([name, bytes]) => [name, sha256(bytes)]));
     const news = new Map([...tables].filter(([name]) => known.get(name) !== hashes.get(name)));
     for (const [name, hash] of hashes) known.set(name, hash);

@@ -29,6 +29,9 @@ export interface PreviewOptions {
   readonly isolate?: boolean;
 }
 
+/** How long something that Framework has left may keep the process, when all that is ours has ended. */
+const lingering = 5000; // ms
+
 /** Serves until interrupted. */
 export async function preview({ host, port, model, isolate }: PreviewOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
@@ -82,6 +85,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     answers.close();
     stopWatching();
   }
+  setTimeout(() => process.exit(), lingering).unref();
 }
 
 /** Has the home page and its modules made while its address is read and opened. */
@@ -121,11 +125,11 @@ interface PageQuestion {
 
 /** Only of the very files that the page has. */
 async function answerTo(
-  text: string,
+  question: string,
   results: PreviewResults,
   answers: PreviewAnswers,
 ): Promise<Uint8Array | undefined> {
-  const { sql, files }: PageQuestion = JSON.parse(text);
+  const { sql, files }: PageQuestion = JSON.parse(question);
   const tables = new Map<string, Uint8Array>();
   for (const [name, { href, hash }] of Object.entries(files)) {
     const { pathname } = new URL(href);
