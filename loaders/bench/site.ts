@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
 import { makeVector, Table, tableToIPC } from "apache-arrow";
-import type { Browser, Page, Response } from "playwright-core";
+import type { Browser, Response } from "playwright-core";
 import { UserError } from "../../engine/errors.js";
 import { quantile } from "../../engine/interval.js";
 import { messages } from "../messages.js";
@@ -218,8 +218,8 @@ async function redraw(browser: Browser, site: string): Promise<number> {
     const body = Buffer.from(millionRows());
     await page.route("**/million.arrow", (route) => route.fulfill({ body }));
     await page.goto(site);
-    const modules = await moduleAddresses(page);
-    const milliseconds = (await page.evaluate(moves(modules))) as number[];
+    const modules = await page.locator("link[rel=modulepreload][href*='/charts.']").getAttribute("href");
+    const milliseconds = (await page.evaluate(moves(new URL(modules ?? "", site).href))) as number[];
     return quantile(milliseconds, 0.5) / 1000;
   } finally {
     await context.close();
@@ -227,11 +227,12 @@ async function redraw(browser: Browser, site: string): Promise<number> {
 }
 
 /** The script of the measurement, as text: a compiler's helpers would not be there in the page. */
-function moves({ database, figure, specs }: Record<string, string>): string {
+function moves(modules: string): string {
   return `(async () => {
-    const [{ database }, { figure }, { profile }] = await Promise.all([
-      import("${database}"), import("${figure}"), import("${specs}")
-    ]);
+    const modules = await import("${modules}");
+    const { database } = modules["components/database"];
+    const { figure } = modules["components/figure"];
+    const { profile } = modules["components/specs"];
     const db = database({ million: "./million.arrow" });
     const sql = "SELECT position // 500 AS place, avg(value) AS value FROM million WHERE layer = $layer GROUP BY ALL ORDER BY ALL";
     const spec = profile({ x: { field: "place" }, y: { field: "value" } });
@@ -253,16 +254,4 @@ function moves({ database, figure, specs }: Record<string, string>): string {
     }
     return times;
   })()`;
-}
-
-async function moduleAddresses(page: Page): Promise<Record<string, string>> {
-  const addresses = await page
-    .locator("link[rel=modulepreload]")
-    .evaluateAll((links) => links.map((link) => (link as HTMLLinkElement).href));
-  return Object.fromEntries(
-    addresses.flatMap((address) => {
-      const name = /\/components\/([\w-]+)\.\w+\.js$/.exec(address)?.[1];
-      return name ? [[name, address]] : [];
-    }),
-  );
 }

@@ -25,6 +25,7 @@ import { prepareFramework, rememberLookUps } from "./framework.js";
 import { publishable } from "./html.js";
 import { cacheLabModel } from "./lab-model.js";
 import { cacheLibraries } from "./libraries.js";
+import { joinModules } from "./modules.js";
 import type { PageContent } from "./notebook/page.js";
 import { hasCharts, isNotebook, readPages, writeNotebooks } from "./notebook/write.js";
 import { publish, restoreLast } from "./publish.js";
@@ -147,9 +148,10 @@ async function polishPages(pages: readonly string[], contents: ReadonlyMap<strin
   };
   await writeSearchIndex(staging, pages);
   const answers = await writeAnswers(staging, contents);
+  const modules = await joinModules(staging, pages);
   for (const page of pages) {
     const content = contents.get(page);
     const prepared = content && { content, answers: answers.get(page)!, notebook: await isNotebook(page) };
-    await writeFile(join(staging, page), await publishable(page, site, prepared));
+    await writeFile(join(staging, page), await publishable(page, site, modules.get(page), prepared));
   }
 }

@@ -9,6 +9,7 @@ import {
   defaultTreeAdapter as tree,
 } from "parse5";
 import { addFirstLook } from "./first-look.js";
+import { addressFrom, fromJoined, isOwnModule, type JoinedModules } from "./modules.js";
 import { makeStandalone } from "./not-found.js";
 import { FORMATS } from "./notebook/formats.js";
 import type { PageContent } from "./notebook/page.js";
@@ -36,8 +37,14 @@ export interface SiteFiles {
  * A page as it is published: polished, with its content policy (a preview evaluates cells as they change, which the
  * policy forbids).
  */
-export async function publishable(file: string, { read, size }: SiteFiles, prepared?: Prepared): Promise<string> {
+export async function publishable(
+  file: string,
+  { read, size }: SiteFiles,
+  modules?: JoinedModules,
+  prepared?: Prepared,
+): Promise<string> {
   const document = polished(await read(file));
+  if (modules) takeJoined(document, dirname(file), modules);
   await largestModulesFirst(document, (address) => size(join(dirname(file), address)));
   if (prepared) {
     if (prepared.notebook) addDownloads(document, basename(file, ".html"));
@@ -47,6 +54,21 @@ export async function publishable(file: string, { read, size }: SiteFiles, prepa
   if (file === "404.html") await makeStandalone(document, read);
   addPolicy(document);
   return serialize(document);
+}
+
+/** The page asks for joined modules instead of each by itself. */
+function takeJoined(document: Tree.Document, base: string, modules: JoinedModules): void {
+  const all = [...elements(document)];
+  for (const script of all.filter(({ tagName }) => tagName === "script")) {
+    const text = textOf(script);
+    script.childNodes = [];
+    tree.insertText(script, fromJoined(text, base, modules));
+  }
+  const links = all.filter((element) => attribute(element, "rel") === "modulepreload");
+  const files = links.map((link) => join(base, attribute(link, "href") ?? ""));
+  for (const [i, link] of links.entries()) if (isOwnModule(files[i])) tree.detachNode(link);
+  for (const file of modules.needs.filter((file) => !files.includes(file)))
+    addToHead(document, elementOf("link", { rel: "modulepreload", href: addressFrom(base, file) }));
 }
 
 /** What takes longest to arrive and be compiled is asked for first. */

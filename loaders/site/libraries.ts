@@ -12,6 +12,9 @@ import { absent, replaceFile } from "../store/system.js";
 
 const names = ["@duckdb/duckdb-wasm", "apache-arrow", "vega", "vega-interpreter", "vega-lite", "vega-tooltip"];
 
+/** For which scripts are written, as Framework has it. */
+export const browsers = ["es2022", "chrome96", "firefox96", "safari16"];
+
 /** Where Framework looks before it bundles a package itself. */
 const modules = join(siteCache, "_node");
 
@@ -35,7 +38,7 @@ export async function cacheLibraries(): Promise<void> {
     minify: true,
     format: "esm",
     platform: "browser",
-    target: ["es2022", "chrome96", "firefox96", "safari16"], // as Framework has it
+    target: browsers,
     define: { "process.env.NODE_ENV": '"production"' },
     write: false,
     logLevel: "silent",
