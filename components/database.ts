@@ -9,6 +9,7 @@ import { type Passport, parsePassport } from "./passport.js";
 import { type OnProgress, untilComputed } from "./progress.js";
 import { bind, type Parameters } from "./sql.js";
 import { whenDrawn } from "./when-drawn.js";
+import { whenUsed } from "./when-used.js";
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -276,12 +277,12 @@ export class Database {
     return answerOf(table, { milliseconds: performance.now() - began, complete: true });
   }
 
-  /** DuckDB then starts after what was prepared, for what the reader asks next. */
+  /** DuckDB then starts when the reader may ask something next. */
   async #prepared(sql: string, files: ReadonlyMap<string, DataFile>): Promise<Table | undefined> {
     if (!arePrepared || this.#isStarted) return undefined;
     const asked = new Map([...files].map(([name, { info, hash }]) => [name, { href: info.href, hash }]));
     const found = await preparedAnswer(sql, asked);
-    if (found) whenDrawn(() => this.#closed.signal.aborted || this.#start());
+    if (found) whenDrawn(() => whenUsed(() => this.#closed.signal.aborted || this.#start()));
     return found;
   }
 

@@ -24,6 +24,13 @@ import { fileURLToPath } from "node:url";
 
 const checkout = fileURLToPath(new URL("..", import.meta.url));
 
+/** What builds make of installed packages, checked before it is used: seconds of each site's first build. */
+const ofPackages = [
+  ".observatory/database",
+  "src/.observablehq/cache/_node",
+  "src/.observablehq/cache/libraries.txt",
+] as const;
+
 export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
@@ -134,6 +141,8 @@ export class Project {
     if (components)
       for (const style of ["style.css", "style"])
         cpSync(join(checkout, "src", style), this.path(`src/${style}`), { recursive: true });
+    for (const made of ofPackages)
+      if (existsSync(join(checkout, made))) cpSync(join(checkout, made), this.path(made), { recursive: true });
     for (const room of ["components", "engine"]) symlinkSync(`../${room}`, this.path(`src/${room}`));
     symlinkSync("../loaders", this.path("src/data"));
   }

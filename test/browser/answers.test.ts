@@ -62,3 +62,22 @@ test.each(full ? ["", "entropy", "sinks", "basin", "positional-bias", "model"] :
     expect(await saidWithoutScripts(path)).toEqual(withoutDatabase.said);
   },
 );
+
+test("a page that is only read asks for no database; one that is used does", async () => {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    await page.goto(`${site}rank-collapse`);
+    await settled(page);
+    await page.waitForTimeout(2000); // longer than it would wait for its charts to be drawn
+    const asked = () =>
+      page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => /duckdb/.test(name)).length);
+    const unused = await asked();
+    await page.mouse.move(100, 100);
+    await page.waitForFunction(() => performance.getEntriesByName("database").length > 0);
+    expect(await asked()).toBeGreaterThan(unused);
+    expect(unused).toBe(1); // the package, which is a module of the page
+  } finally {
+    await context.close();
+  }
+});

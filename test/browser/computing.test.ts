@@ -1,6 +1,4 @@
 /** A page of a preview shows what is being computed, what failed, and the result when it is there, without a reload. */
-import { cpSync, existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Project, type Running } from "../project.js";
@@ -28,8 +26,6 @@ let page: Page;
 
 beforeAll(async () => {
   project.addSite(notebook, { components: true });
-  const bundled = fileURLToPath(new URL("../../src/.observablehq/cache/_node", import.meta.url)); // by the build before
-  if (existsSync(bundled)) cpSync(bundled, project.path("src/.observablehq/cache/_node"), { recursive: true });
   browser = await openChromium();
   project.write("loaders/experiments/counts.ts", counts({ pause: 200 }));
   preview = project.start("preview", "--port", "4500");

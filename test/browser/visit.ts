@@ -73,6 +73,7 @@ export async function visitCase({ page, width, scheme, place, gpu }: Case): Prom
 
 /** Until a page that draws prepared answers has its database, too, and needs nothing more from the site. */
 export async function whole(page: Page): Promise<void> {
+  await page.mouse.move(1, 1); // a reader is there
   await page.waitForFunction(
     () => !document.querySelector("link[data-answers]") || performance.getEntriesByName("database").length > 0,
   );
