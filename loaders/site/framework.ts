@@ -1,5 +1,6 @@
 /** Observable Framework as a library, kept quiet and off the network. */
-import { createRequire } from "node:module";
+import fs from "node:fs";
+import { createRequire, syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
 import { memoized } from "../memoized.js";
 import { root } from "../project.js";
@@ -12,6 +13,7 @@ export async function prepareFramework(debug: boolean): Promise<void> {
   process.chdir(root);
   await forgetTelemetry();
   shareWindow();
+  watchLightly();
   if (debug) return;
   console.log = () => {};
   console.warn = () => {};
@@ -42,6 +44,13 @@ function shareWindow(): void {
       this.window = { document: new DOMParser().parseFromString(html, "text/html"), DOMParser };
     }
   };
+}
+
+/** It goes on watching the files of pages that were left at once, which is no reason for a process to live on. */
+function watchLightly(): void {
+  const { watch } = fs;
+  fs.watch = ((...watched: Parameters<typeof watch>) => watch(...watched).unref()) as typeof watch;
+  syncBuiltinESMExports();
 }
 
 const lookUps = ["find", "getSourceFileHash", "getModuleHash", "getLocalModuleHash", "resolveImportPath"] as const;

@@ -29,9 +29,6 @@ export interface PreviewOptions {
   readonly isolate?: boolean;
 }
 
-/** How long something that Framework has left may keep the process, when all that is ours has ended. */
-const lingering = 5000; // ms
-
 /** Serves until interrupted. */
 export async function preview({ host, port, model, isolate }: PreviewOptions, debug: boolean): Promise<void> {
   const signal = untilInterrupted();
@@ -85,7 +82,6 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
     answers.close();
     stopWatching();
   }
-  setTimeout(() => process.exit(), lingering).unref();
 }
 
 /** Has the home page and its modules made while its address is read and opened. */

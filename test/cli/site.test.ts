@@ -1,5 +1,6 @@
 /** The site, built and previewed, on a project of its own with two pages that have data. */
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, readFileSync, renameSync } from "node:fs";
 import { type IncomingHttpHeaders, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -302,6 +303,27 @@ describe("a preview", () => {
   });
   afterAll(() => server.kill("SIGTERM"));
 
+  /** Asks for the socket that Framework's pages have while they are open. */
+  const tab = (origin: string) => {
+    const headers = {
+      connection: "upgrade",
+      upgrade: "websocket",
+      "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+      "sec-websocket-version": "13",
+      origin,
+    };
+    return request(`${address}_observablehq`, { headers }).end();
+  };
+
+  /** As a page that is left at once: Framework is still about to watch its files. */
+  const openAndClose = async () => {
+    const [, hash] = /\bopen\(\{hash: "(\w+)"/.exec((await get(address)).body.toString()) ?? [];
+    const [, socket] = await once(tab(address.slice(0, -1)), "upgrade");
+    const hello = Buffer.from(JSON.stringify({ type: "hello", path: "/", hash }));
+    const header = [0x81, 0x80 | hello.length, 0, 0, 0, 0]; // https://www.rfc-editor.org/rfc/rfc6455#section-5.2
+    socket.end(Buffer.concat([Buffer.from(header), hello]));
+  };
+
   const question = async () => {
     const { status, body } = await get(`${address}_file/data/counts/squares.arrow`);
     if (status !== 200) return body.toString();
@@ -375,20 +397,12 @@ describe("a preview", () => {
   test("refuses the socket of a foreign page", async () => {
     const upgrade = (origin: string) =>
       new Promise((resolve) => {
-        const headers = {
-          connection: "upgrade",
-          upgrade: "websocket",
-          "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-          "sec-websocket-version": "13",
-          origin,
-        };
-        const asked = request(`${address}_observablehq`, { headers });
+        const asked = tab(origin);
         asked.on("response", ({ statusCode }) => resolve(statusCode));
         asked.on("upgrade", ({ statusCode }, socket) => {
           socket.destroy();
           resolve(statusCode);
         });
-        asked.end();
       });
     expect(await upgrade("http://example.org")).toBe(403);
     expect(await upgrade(address.slice(0, -1))).toBe(101);
@@ -490,6 +504,7 @@ describe("a preview", () => {
         return processesOf(project).some(({ command }) => command.includes("worker.ts"));
       };
       await expect.poll(computing, { timeout: 30_000, interval: 500 }).toBe(true);
+      await openAndClose();
       server.killGroup("SIGINT");
       expect((await server.finished).code).toBe(0);
       await expect.poll(() => processesOf(project), { timeout: 10_000 }).toEqual([]);
