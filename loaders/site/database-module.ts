@@ -25,7 +25,7 @@ async function databaseModule(): Promise<Uint8Array> {
   return withExports(await readFile(whole), (name) => !isCppName(name));
 }
 
-/** Made once from the same package with the same code: either takes longer than what most builds do. */
+/** Where it is, made once from the same package with the same code: to read and rewrite it costs a second. */
 async function kept(ending: string, make: (wasm: Uint8Array) => Uint8Array | Promise<Uint8Array>): Promise<string> {
   const here = fileURLToPath(import.meta.url);
   const code = [here, join(dirname(here), `wasm-exports${extname(here)}`)];

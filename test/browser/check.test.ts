@@ -95,8 +95,7 @@ test("a published number that is not what is computed is named, with its place",
   expect(said).toMatch(/^Differs: 2 numbers of 6 do; the largest difference is [\d.]+ \(.*; apache2-doc-5\)/);
 });
 
-// lab.test.ts has the same, every day, with another sentence.
-test.runIf(full)("weights that do not arrive are a reason and not an answer", async () => {
+test("weights that do not arrive are a reason and not an answer", async () => {
   const weights = await withOther(/\/lab\/weights\/2\.\w+\.bin$/, (body) => body.subarray(1));
   expect(weights).toMatch(/^Cannot run here: Part 2 of the weights did not arrive/);
 });

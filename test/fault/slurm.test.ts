@@ -1,7 +1,6 @@
 /** The same jobs through Slurm: on a cluster of one machine, where it can be started. */
 import { readdirSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { full } from "../full.js";
 import { Project, processesOf } from "../project.js";
 import { SlurmCluster, whyNoCluster } from "./slurm-cluster.js";
 
@@ -56,7 +55,7 @@ describe.skipIf(reason !== undefined)("through Slurm", () => {
     expect(code).toBe(2);
   });
 
-  test.runIf(full)("a GPU is asked for, and the run goes on where the controller is away for a while", async () => {
+  test("a GPU is asked for, and the run goes on where the controller is away for a while", async () => {
     await project.with("loaders/experiments/counts.ts", needing(1), async () => {
       const run = project.start("run", "counts", "--set", "pause=1000", ...slurm);
       await run.until(/counts +━/);

@@ -22,8 +22,12 @@ const missing = await backend("webgpu").then(
 );
 if (missing) console.warn(`webgpu is left out: ${missing}`);
 
-/** A software GPU compiles every new operation for seconds: there the everyday suite has one checkpoint, */
-const inSoftware = (name: string) => full || name === "llama";
+/**
+ * A software GPU compiles every new operation for seconds: there the everyday suite has one checkpoint with rotary
+ * positions and one with biases of distance,
+ */
+const everyday = ["llama", "bloom"];
+const inSoftware = (name: string) => full || everyday.includes(name);
 const devicesOf = (name: string) => (!missing && inSoftware(name) ? [...devices, "webgpu"] : devices);
 /** and in the full suite one for all statistics (test/kernels holds what our own kernels compute against float64). */
 const hasAll = (name: string, device: string) => device !== "webgpu" || (full && name === "llama");

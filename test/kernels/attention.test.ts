@@ -7,7 +7,7 @@ import { kernelCases, kernelErrors, toleranceOf } from "../../loaders/gpu/kernel
 import { full } from "../full.js";
 import { plainGpu, testGpu } from "./device.js";
 
-/** One for each thing that the kernels offer, besides those that compute everything; the rest vary them in the full suite. */
+/** One for each thing that the kernels offer, besides those that compute everything; the rest vary them. */
 const offered = [
   "window",
   "soft cap",
@@ -16,7 +16,11 @@ const offered = [
   "temperature and soft cap",
   "keys hidden by −∞",
   "grouped queries",
+  "a batch of two",
+  "head size 20",
   "head size 128",
+  "head size 256",
+  "three tokens",
   "64 key segments",
 ];
 const cases = kernelCases.filter(({ all, name }) => full || all || offered.includes(name));
