@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { Random } from "../../engine/random.js";
-import { spoiltConfigs } from "../fault/fuzz/config.js";
-import { letters, spoiltTokenizers, tokenizerFile } from "../fault/fuzz/inputs.js";
-import { spoiltWeights } from "../fault/fuzz/weights.js";
-import { full } from "../full.js";
-import { type Files, goldenFiles, json } from "../unit/engine/memory-source.js";
-import { openChromium } from "./chromium.js";
+import { Random } from "../../../engine/random.js";
+import { spoiltConfigs } from "../../fault/fuzz/config.js";
+import { letters, spoiltTokenizers, tokenizerFile } from "../../fault/fuzz/inputs.js";
+import { spoiltWeights } from "../../fault/fuzz/weights.js";
+import { full } from "../../full.js";
+import { type Files, goldenFiles, json } from "../../unit/engine/memory-source.js";
+import { openChromium } from "../chromium.js";
+import { type Visit, visit } from "../visit.js";
 import { damage, payloads, unharmed } from "./hostile.js";
-import { type Visit, visit } from "./visit.js";
 
 const work = mkdtempSync(join(tmpdir(), "observatory-lab-"));
 
