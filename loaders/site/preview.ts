@@ -16,6 +16,7 @@ import { prepareFramework } from "./framework.js";
 import { polish } from "./html.js";
 import { cacheLibraries } from "./libraries.js";
 import { PreviewAnswers } from "./preview-answers.js";
+import { Readiness } from "./readiness.js";
 import { ResponseMemory } from "./response-memory.js";
 import { PreviewResults } from "./results.js";
 import { searchIndexOfSources } from "./search.js";
@@ -43,6 +44,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
   database.catch(() => undefined); // told to whoever asks for it
   const memory = new ResponseMemory();
   const answers = new PreviewAnswers();
+  const readiness = new Readiness();
 
   // Framework's handlers listen on a server that never does; the guarded one hands requests on.
   const framework = new Server();
@@ -50,6 +52,7 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (!isOwnRequest(request, host)) return plain(response, 403, messages.foreignRequest);
+    readiness.note(request);
     const { url = "" } = request;
     if (isolate) addIsolation(response);
     const table = tableAt(url, results);
@@ -75,20 +78,12 @@ export async function preview({ host, port, model, isolate }: PreviewOptions, de
   });
   const stopWatching = results.watch();
   answers.start();
-  makeReady(listening.address).catch(() => undefined); // whoever opens the page will be told
+  readiness.make(listening.address, signal).catch(() => undefined); // whoever opens the page will be told
   try {
     await new Store(workFolder, say).whileInUse(() => serveUntil(signal, listening, port));
   } finally {
     answers.close();
     stopWatching();
-  }
-}
-
-/** Has the home page and its modules made while its address is read and opened. */
-async function makeReady(address: string): Promise<void> {
-  const page = await (await fetch(address)).text();
-  for (const [, module] of page.matchAll(/<link rel="modulepreload" href="([^"]+)"/g)) {
-    await (await fetch(new URL(module, address))).arrayBuffer();
   }
 }
 
