@@ -28,6 +28,12 @@ export default defineConfig({
     maxWorkers: Math.max(3, Math.floor(availableParallelism() / 2)), // commands wait, while browsers use two cores each
     sequence: { sequencer: Sequencer },
     reporters: ["default", ...(full ? ["./test/counts.ts", "./test/fault/reporter.ts"] : [])],
+    tags: [
+      {
+        name: "wide",
+        description: "costs much and seldom breaks by itself: not part of `npm test`, but of what a change must pass",
+      },
+    ],
     projects: [
       {
         test: {

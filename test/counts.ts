@@ -32,7 +32,7 @@ export default class CountsReporter implements Reporter {
   }
 
   async onTestRunStart(specifications: readonly TestSpecification[]): Promise<void> {
-    if (!this.#vitest || this.#vitest.config.testNamePattern) return;
+    if (!this.#vitest || this.#vitest.config.testNamePattern || this.#vitest.config.tagsFilter) return;
     const every = await this.#vitest.globTestSpecifications();
     for (const { name } of this.#vitest.projects) {
       const filesOf = (all: readonly TestSpecification[]) => all.filter(({ project }) => project.name === name).length;

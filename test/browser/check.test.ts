@@ -1,11 +1,10 @@
-/** "Check this here" computes the stated case in the browser and says that it agrees (wide/check.test.ts: that it does not). */
-import type { Browser } from "playwright-core";
+/** "Check this here" computes the stated case in the browser and says what it found: agreement, difference or a reason. */
+import type { Browser, Page } from "playwright-core";
 import { beforeAll, expect, inject, test } from "vitest";
 import { full } from "../full.js";
 import { pages } from "./cases.js";
-import { answer } from "./check.js";
 import { openChromium } from "./chromium.js";
-import { violations, visit } from "./visit.js";
+import { tampered, violations, visit } from "./visit.js";
 
 const site = inject("site");
 
@@ -13,6 +12,13 @@ let browser: Browser;
 beforeAll(async () => {
   browser = await openChromium();
 });
+
+async function answer(page: Page): Promise<string> {
+  await page.getByRole("button", { name: "Check this here" }).click();
+  const said = page.locator(".check [role=status]");
+  await said.locator("p", { hasText: /^(Agrees|Differs|Cannot run)/ }).waitFor({ timeout: 90_000 });
+  return (await said.textContent()) ?? "";
+}
 
 /**
  * Mathematics, texts one by one, whose agreement is what the tests below take away, and questions; the others take the
@@ -67,4 +73,36 @@ test("every page of an experiment has a check, or says why it cannot have one", 
     expect(html, path).toMatch(/<h2 id="check-this-here"/);
     if (!/check\(\{/.test(html)) expect(html, path).toMatch(/Cannot run in a browser: \w/);
   }
+});
+
+/** Visits the page of sinks while one of its files is another one, in a browser that has kept none of them. */
+async function withOther(file: RegExp, change: (body: Buffer) => Buffer): Promise<string> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  try {
+    await page.route(file, tampered(change));
+    await page.goto(`${site}sinks`);
+    return await answer(page);
+  } finally {
+    await context.close();
+  }
+}
+
+test("a published number that is not what is computed is named, with its place", { tags: ["wide"] }, async () => {
+  const said = await withOther(/\/lab\/texts\.\w+\.json$/, (body) =>
+    Buffer.from(body.toString("utf8").replace("The configuration directives", "The configured directives")),
+  );
+  expect(said).toMatch(/^Differs: 2 numbers of 6 do; the largest difference is [\d.]+ \(.*; apache2-doc-5\)/);
+});
+
+test("weights that do not arrive are a reason and not an answer", { tags: ["wide"] }, async () => {
+  const weights = await withOther(/\/lab\/weights\/2\.\w+\.bin$/, (body) => body.subarray(1));
+  expect(weights).toMatch(/^Cannot run here: Part 2 of the weights did not arrive/);
+});
+
+test.runIf(full)("so are other texts", { tags: ["wide"] }, async () => {
+  const texts = await withOther(/\/lab\/texts\.\w+\.json$/, (body) =>
+    Buffer.from(body.toString("utf8").replace(/"sha256":"\w/, '"sha256":"x')),
+  );
+  expect(texts).toMatch(/^Cannot run: the published result is of other texts/);
 });

@@ -1,4 +1,4 @@
-/** Every page of the built site as a reader meets it on a desk, in light and dark (wide/cover.ts: on other screens). */
+/** Every page of the built site as a reader meets it on a desk, in light and dark (cover.ts: on other screens). */
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { largestShift } from "../../loaders/bench/layout-shift.js";
 import { full } from "../full.js";

@@ -192,7 +192,9 @@ describe("options", () => {
     expect(passport.precision).toBe("weights float16, arithmetic float32");
   });
 
-  test("--text is tokenized, with the start token unless told otherwise; many rows come in several batches", async () => {
+  test("--text is tokenized, with the start token unless told otherwise; many rows come in several batches", {
+    tags: ["wide"],
+  }, async () => {
     const text = Array.from({ length: 265 }, (_, i) => `The house number ${i} is red.`).join(" ");
     const auto = await observatory("capture", "--text", text, "--out", "text", "--logits", "none");
     expect(auto.stderr.split("\n").filter((line) => !line.startsWith("capture: "))).toEqual([
@@ -276,7 +278,7 @@ describe("a folder for the output", () => {
     expect(readdirSync(join(work, "here"))).toEqual([]);
   });
 
-  test("is not made for the last of very many sequences either, where that is none", async () => {
+  test("is not made for the last of very many sequences either, where that is none", { tags: ["wide"] }, async () => {
     const { code, stderr } = await capture("many", `[${"[1],".repeat(200_000)}[160]]`);
     expect(stderr).toMatch(/^Sequence 200000: Token 0 of the prompt has the id 160, [^\n]*\n$/);
     expect(code).toBe(2);

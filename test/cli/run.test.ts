@@ -98,7 +98,7 @@ test("a passport tells how far the device is from float64", async () => {
 });
 
 describe("a committed result", () => {
-  test("stands without the store, from whatever device, unless one is asked for", async () => {
+  test("stands without the store, from whatever device, unless one is asked for", { tags: ["wide"] }, async () => {
     expect((await project.run("run", "weights", "--save", "--device", "wasm")).code).toBe(0);
     rmSync(project.path(".observatory/store"), { recursive: true });
     expect(await stateOf("weights")).toMatchObject({
@@ -154,7 +154,7 @@ describe("a control", () => {
 });
 
 describe("the collector", () => {
-  test("drops nothing of late while a run is at work", async () => {
+  test("drops nothing of late while a run is at work", { tags: ["wide"] }, async () => {
     await project.run("run", "counts", "--set", "rows=9");
     const run = project.start("run", "counts", "--set", "pause=2000");
     await run.until(/counts +━/);

@@ -32,7 +32,7 @@ describe("a result is verified", () => {
     expect(spawnSync("ls", [project.path(".observatory/verify")]).stdout.toString()).toBe("");
   });
 
-  test("on another device, within the tolerance of every column", async () => {
+  test("on another device, within the tolerance of every column", { tags: ["wide"] }, async () => {
     const { code, stdout } = await project.run("verify", "weights", "--device", "wasm");
     expect(stdout).toMatch(
       /^weights: the same (byte for byte|within the tolerance of every column), on wasm \(stored: cpu\)\n$/,
@@ -114,7 +114,9 @@ describe("a result is compared with one that was computed elsewhere", () => {
     ]);
   });
 
-  test("although it is of other code, where that is asked for, and the record names the files", async () => {
+  test("although it is of other code, where that is asked for, and the record names the files", {
+    tags: ["wide"],
+  }, async () => {
     await project.with(
       "loaders/helpers/square.ts",
       (text) => text.replace("return n * n;", "return n ** 2;"),
@@ -194,7 +196,7 @@ describe("numbers that moved", () => {
     );
   });
 
-  test("may be none although inputs changed", async () => {
+  test("may be none although inputs changed", { tags: ["wide"] }, async () => {
     await project.with(
       "loaders/helpers/square.ts",
       (text) => text.replace("return n * n;", "return n ** 2;"),

@@ -62,7 +62,7 @@ describe("a run that is killed", () => {
     await expectWholeResult();
   });
 
-  test("while its experiment never yields leaves no process", async () => {
+  test("while its experiment never yields leaves no process", { tags: ["wide"] }, async () => {
     const spin = (text: string) => text.replace('fail: "", seed: 1', 'fail: "spin", seed: 1');
     await project.with("loaders/experiments/counts.ts", spin, async () => {
       const run = project.start("run", "counts");
@@ -72,7 +72,7 @@ describe("a run that is killed", () => {
     });
   });
 
-  test("in its worker says so, fails, and is not in the way of the next", async () => {
+  test("in its worker says so, fails, and is not in the way of the next", { tags: ["wide"] }, async () => {
     const run = project.start("run", "counts", ...slowly);
     await run.until(/counts +━/);
     const worker = processesOf(project).find(({ command }) => command.includes("worker.ts"));
@@ -107,6 +107,7 @@ describe("a run that is interrupted", () => {
 
 test.runIf(process.platform === "linux")(
   "a run whose terminal is closed ends in order, and keeps nothing",
+  { tags: ["wide"] },
   async () => {
     // The terminal tells its shell, and the shell what runs in it, as the system does when the shell has ended.
     const run = `${process.execPath} loaders/observatory.mjs run counts --set pause=200`;
@@ -227,7 +228,7 @@ describe("a job that", () => {
   });
 });
 
-describe("a job that starts a process of its own", () => {
+describe("a job that starts a process of its own", { tags: ["wide"] }, () => {
   const parental = ["run", "counts", "--set", "fail=child"] as const;
 
   test("is done when it has its result, and the process ends", async () => {

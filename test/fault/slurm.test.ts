@@ -55,7 +55,9 @@ describe.skipIf(reason !== undefined)("through Slurm", () => {
     expect(code).toBe(2);
   });
 
-  test("a GPU is asked for, and the run goes on where the controller is away for a while", async () => {
+  test("a GPU is asked for, and the run goes on where the controller is away for a while", {
+    tags: ["wide"],
+  }, async () => {
     await project.with("loaders/experiments/counts.ts", needing(1), async () => {
       const run = project.start("run", "counts", "--set", "pause=1000", ...slurm);
       await run.until(/counts +━/);
@@ -68,7 +70,7 @@ describe.skipIf(reason !== undefined)("through Slurm", () => {
     });
   });
 
-  test("a run goes on where its node is lost, and ends with the result", async () => {
+  test("a run goes on where its node is lost, and ends with the result", { tags: ["wide"] }, async () => {
     const run = project.start("run", "counts", "--set", "pause=400", ...slurm);
     await run.until(/counts +━/);
     await cluster.loseNode();

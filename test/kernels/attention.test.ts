@@ -1,4 +1,7 @@
-/** Every statistic of the GPU kernels, under everything that changes scores, against float64. */
+/**
+ * Every statistic of the GPU kernels, under everything that changes scores, against float64.
+ * @module-tag wide
+ */
 import { describe, expect, test } from "vitest";
 import type { Gpu } from "../../engine/kernels/gpu.js";
 import { traitsOf } from "../../engine/kernels/scoring.js";

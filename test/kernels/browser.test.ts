@@ -1,4 +1,7 @@
-/** The same kernels in a browser, on the same software adapter: the numbers are those of Node, and of a whole model. */
+/**
+ * The same kernels in a browser, on the same software adapter: the numbers are those of Node, and of a whole model.
+ * @module-tag wide
+ */
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";

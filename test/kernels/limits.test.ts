@@ -1,4 +1,7 @@
-/** What a device cannot bind at once is bound in parts, what does not go at all is said; what is held is given back. */
+/**
+ * What a device cannot bind at once is bound in parts, what does not go at all is said; what is held is given back.
+ * @module-tag wide
+ */
 import { expect, test, vi } from "vitest";
 import { AttentionLayer } from "../../engine/kernels/attention.js";
 import { Gpu, type Pass } from "../../engine/kernels/gpu.js";

@@ -1,4 +1,7 @@
-/** Whole models through the kernels: every statistic that they give, against float64, for each thing that changes scores. */
+/**
+ * Whole models through the kernels: every statistic that they give, against float64, for each thing that changes scores.
+ * @module-tag wide
+ */
 import { expect, test } from "vitest";
 import type { Broadcast, Prompt, Request } from "../../engine/forward.js";
 import { duplicateTargets, inductionTargets, previousTargets } from "../../engine/metrics/patterns.js";

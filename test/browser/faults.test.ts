@@ -1,9 +1,12 @@
-/** Data that does not arrive, or arrives broken, costs its own chart and a sentence, never the page. */
+/**
+ * Data that does not arrive, or arrives broken, costs its own chart and a sentence, never the page.
+ * @module-tag wide
+ */
 import type { Browser, BrowserContext, Route } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { full } from "../../full.js";
-import { openChromium } from "../chromium.js";
-import { marks, settled, tampered } from "../visit.js";
+import { full } from "../full.js";
+import { openChromium } from "./chromium.js";
+import { marks, settled, tampered } from "./visit.js";
 
 let browser: Browser;
 let context: BrowserContext;

@@ -1,12 +1,15 @@
-/** Hostile data and addresses change nothing but what is said: no script runs, no page dies, nothing leaves the machine. */
+/**
+ * Hostile data and addresses change nothing but what is said: no script runs, no page dies, nothing leaves the machine.
+ * @module-tag wide
+ */
 import { RecordBatchReader, Schema, Table, tableToIPC, Utf8, vectorFromArray } from "apache-arrow";
 import type { Browser } from "playwright-core";
 import { beforeAll, expect, inject, test } from "vitest";
-import { Random } from "../../../engine/random.js";
-import { full } from "../../full.js";
-import { openChromium } from "../chromium.js";
-import { marks, settled, tampered, visit } from "../visit.js";
+import { Random } from "../../engine/random.js";
+import { full } from "../full.js";
+import { openChromium } from "./chromium.js";
 import { damage, payloads, unharmed } from "./hostile.js";
+import { marks, settled, tampered, visit } from "./visit.js";
 
 const site = inject("site");
 

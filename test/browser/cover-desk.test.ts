@@ -1,7 +1,7 @@
 /** On a desk, pages.test.ts opens every page; here are the other conditions. */
 import { expect, test } from "vitest";
-import { full } from "../../full.js";
-import { caseOf, covered, everyCase, widths } from "../cases.js";
+import { full } from "../full.js";
+import { caseOf, covered, everyCase, widths } from "./cases.js";
 import { cover } from "./cover.js";
 
 test("the cases of the everyday suite cover every pair of conditions", () => {

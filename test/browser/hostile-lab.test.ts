@@ -1,18 +1,21 @@
-/** Whatever is typed into the lab, or dropped on it, is text or is refused with a sentence, and the lab goes on. */
+/**
+ * Whatever is typed into the lab, or dropped on it, is text or is refused with a sentence, and the lab goes on.
+ * @module-tag wide
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { Random } from "../../../engine/random.js";
-import { spoiltConfigs } from "../../fault/fuzz/config.js";
-import { letters, spoiltTokenizers, tokenizerFile } from "../../fault/fuzz/inputs.js";
-import { spoiltWeights } from "../../fault/fuzz/weights.js";
-import { full } from "../../full.js";
-import { type Files, goldenFiles, json } from "../../unit/engine/memory-source.js";
-import { openChromium } from "../chromium.js";
-import { type Visit, visit } from "../visit.js";
+import { Random } from "../../engine/random.js";
+import { spoiltConfigs } from "../fault/fuzz/config.js";
+import { letters, spoiltTokenizers, tokenizerFile } from "../fault/fuzz/inputs.js";
+import { spoiltWeights } from "../fault/fuzz/weights.js";
+import { full } from "../full.js";
+import { type Files, goldenFiles, json } from "../unit/engine/memory-source.js";
+import { openChromium } from "./chromium.js";
 import { damage, payloads, unharmed } from "./hostile.js";
+import { type Visit, visit } from "./visit.js";
 
 const work = mkdtempSync(join(tmpdir(), "observatory-lab-"));
 

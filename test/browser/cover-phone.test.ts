@@ -1,3 +1,4 @@
+/** @module-tag wide */
 import { cover } from "./cover.js";
 
 cover(360);

@@ -1,7 +1,10 @@
-/** Our code as commands run it: translated once, and never older than what the sources say. */
+/**
+ * Our code as commands run it: translated once, and never older than what the sources say.
+ * @module-tag wide
+ */
 import { appendFileSync, readdirSync, utimesSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Project } from "../../project.js";
+import { Project } from "../project.js";
 
 let project: Project;
 beforeAll(() => {

@@ -1,4 +1,7 @@
-/** Large models: how their weights reach a session, and that they are the same whichever way. */
+/**
+ * Large models: how their weights reach a session, and that they are the same whichever way.
+ * @module-tag wide
+ */
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

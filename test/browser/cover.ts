@@ -4,10 +4,10 @@
  * machine, nothing that jumps, is cut off or is wider than the screen, and no fault that axe finds on a phone.
  */
 import { afterAll, expect, test } from "vitest";
-import { largestShift } from "../../../loaders/bench/layout-shift.js";
-import { full } from "../../full.js";
-import { type Case, caseOf, covered, everyCase } from "../cases.js";
-import { cutTexts, marks, overflow, screenshot, violations, visitCase } from "../visit.js";
+import { largestShift } from "../../loaders/bench/layout-shift.js";
+import { full } from "../full.js";
+import { type Case, caseOf, covered, everyCase } from "./cases.js";
+import { cutTexts, marks, overflow, screenshot, violations, visitCase } from "./visit.js";
 
 /** Each width has a file of its own, because files run beside each other. */
 export function cover(width: Case["width"]): void {
