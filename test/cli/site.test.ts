@@ -90,7 +90,7 @@ describe("a build", () => {
     expect(site()).toEqual(before);
   });
 
-  test("waits for another that is at work", { tags: ["wide"] }, async () => {
+  test("waits for another that is at work", async () => {
     const before = site();
     const builds = await Promise.all([project.run("build"), project.run("build")]);
     expect(builds.map(({ code }) => code)).toEqual([0, 0]);
@@ -430,7 +430,7 @@ describe("a preview", () => {
     await expect.poll(question, { timeout: 30_000, interval: 500 }).toBe("How many are there?");
   });
 
-  test("sees each change of a file that editors replace", { tags: ["wide"] }, async () => {
+  test("sees each change of a file that editors replace", async () => {
     const file = "loaders/experiments/counts.ts";
     const original = project.read(file);
     for (const ask of ["How many will there be?", "How many could there be?", "How many are there?"]) {
